@@ -266,8 +266,15 @@ export const KERNEL_SYMBOLS = {
    * `bytes` means: close the block, then call again with the rest.
    */
   builder_add: { parameters: ["pointer", "pointer", "u32"], result: "u32" },
-  /** (A) `(builder, record) -> record`: the same along commit-order links, up to and including the chain's end; 0 when the chain is spent. */
-  builder_add_chain: { parameters: ["pointer", "pointer"], result: "pointer" },
+  /**
+   * (A) `(builder, record, last) -> record`: the same along commit-order links, up
+   * to and including `last` (the chain may be longer). The record that did not fit
+   * is returned: close the block, then go on with it; 0 when `last` is in.
+   */
+  builder_add_chain: {
+    parameters: ["pointer", "pointer", "pointer"],
+    result: "pointer",
+  },
   /** (A) `(builder) -> bytes` of the closed block (see BUILDER_STATE); 0 when it has no rows. Valid until the next add. */
   builder_finish_block: { parameters: ["pointer"], result: "u32" },
   /** (A) `(builder, probes) -> bytes` of the filter over all rows added. */
