@@ -81,12 +81,13 @@ export class SstEncoder implements Disposable {
   /**
    * Adds a memtable's rows in commit order.
    *
-   * @param firstRecord Where to begin; goes on to the chain's end.
-   * @param lastRecord Where to stop, included; the chain's end unless given.
+   * @param firstRecord Where to begin.
+   * @param lastRecord Where to stop, included; the chain may be longer.
    * @returns As {@linkcode add}.
    */
   addChain(
     _firstRecord: number,
+    _lastRecord: number,
   ): Promise<void> | undefined {
     throw new DbError("internal", "not yet");
   }
