@@ -21,7 +21,8 @@ export interface LoopOptions {
 
 /**
  * Runs a body again and again: after the pause it asked for, or as soon as it
- * is poked. Rounds never overlap; a poke during a round brings another.
+ * is poked. Rounds never overlap; a poke during a round brings another. The pause
+ * does not keep the process alive.
  */
 export class Loop implements AsyncDisposable {
   readonly #options: LoopOptions;
@@ -81,6 +82,10 @@ export class Loop implements AsyncDisposable {
       this.#running = undefined;
     }
     if (this.#stopped || pause === undefined) return;
-    this.#cancelTimer = this.#options.runtime.after(pause, () => this.poke());
+    this.#cancelTimer = this.#options.runtime.after(
+      pause,
+      () => this.poke(),
+      "background",
+    );
   }
 }

@@ -12,11 +12,12 @@ export interface Runtime {
   /** Milliseconds that never go back, with a fraction; for measuring. */
   monotonicMs(): number;
   /**
-   * Calls `body` once after `ms`. The timer never keeps the process alive.
+   * Calls `body` once after `ms`. The timer keeps the process alive, since
+   * somebody may be waiting for what it brings; a background one does not.
    *
    * @returns A function that cancels it.
    */
-  after(ms: number, body: () => void): () => void;
+  after(ms: number, body: () => void, kind?: "background"): () => void;
   /** Calls `body` as soon as pending I/O and timers had their turn. */
   yield(): Promise<void>;
   /** Fills `bytes` with random bytes. */
@@ -27,10 +28,10 @@ export interface Runtime {
 export const systemRuntime: Runtime = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
-  after(ms, body) {
+  after(ms, body, kind) {
     // Node answers an object, Deno and browsers a number.
     const timer: unknown = setTimeout(body, Math.min(ms, 0x7fff_ffff));
-    unref(timer);
+    if (kind === "background") unref(timer);
     return () => clearTimeout(timer as number);
   },
   yield() {

@@ -12,6 +12,9 @@ import type { MemoryBudget } from "../base/budget.ts";
 import { MEMTABLE_STATE, ROW_HEADER_BYTES } from "../codec/abi.ts";
 import type { Kernel } from "../codec/kernel.ts";
 
+/** Byte offset of a record's link. */
+const LINK_OFFSET = 36;
+
 /** An ordered set of rows in linear memory. */
 export class Memtable {
   /** The kernel's handle. */
@@ -168,6 +171,26 @@ export class Memtable {
     );
   }
 
+  /**
+   * Takes records out of the commit order that later rows of the same batch
+   * replaced, so that the log never holds one key twice under one seq.
+   *
+   * @param before The last record before the batch; 0 where the batch is first.
+   * @param replaced The records to take out; never the last one.
+   */
+  unlink(before: number, replaced: ReadonlySet<number>): void {
+    const { u32 } = this.#kernel;
+    let kept = before === 0
+      ? (this.pointer + MEMTABLE_STATE.FIRST_RECORD) >> 2
+      : linkOf(before);
+    for (let record = u32[kept]!; record !== 0;) {
+      const next = linkOf(record);
+      if (replaced.has(record)) u32[kept] = u32[next]!;
+      else kept = next;
+      record = u32[next]!;
+    }
+  }
+
   /** Charges the arena's growth since the last call to the budget. */
   charge(): void {
     const bytes = this.arenaBytes;
@@ -191,6 +214,11 @@ export class Memtable {
   #u32(offset: number): number {
     return this.#kernel.u32[(this.pointer + offset) >> 2]!;
   }
+}
+
+/** Where a record's link lies, in 32-bit words. */
+function linkOf(record: number): number {
+  return (record + LINK_OFFSET) >> 2;
 }
 
 /** Below this many bytes a loop beats the set-up of a bulk copy. */
