@@ -1,0 +1,153 @@
+/**
+ * Shale beside its peers, in one run: `deno task bench` and `deno task bench:bun`.
+ *
+ * Each engine runs each repetition in a process of its own and in fresh folders,
+ * the engines taking turns, so that no engine has the quiet minute of a noisy
+ * machine to itself. Shown are medians over the repetitions, and how many times
+ * slower than Shale each peer is.
+ *
+ * @module
+ */
+import { rmSync, writeFileSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { ENGINE_NAMES, type EngineName } from "./engine.ts";
+import { runProcess } from "./process.ts";
+import { type Figure, renderTable, summarize } from "./table.ts";
+import { type Measurement, type Workload, WORKLOADS } from "./workloads.ts";
+
+const HELP = `Measures Shale beside its peers; prints medians in microseconds.
+
+  deno task bench [options]        under Deno
+  deno task bench:bun [options]    under Bun
+
+  --only LIST      workloads, by comma: ${WORKLOADS.slice(0, 5).join(" ")}
+                   ${WORKLOADS.slice(5).join(" ")}
+  --engines LIST   engines, by comma: ${ENGINE_NAMES.join(" ")}
+  --rows N         rows of the read workloads (100000); the write workloads do
+                   2 N, the bulk load 10 N
+  --runs N         repetitions, each in its own process (3)
+  --cap MS         longest time of one timed part (2000); a slow engine does
+                   fewer operations, the bulk load is always whole
+  --dir PATH       where the databases are made (the system's temporary folder)
+  --json FILE      writes the figures as JSON too
+`;
+
+/** A workload that took longer than this is not repeated. */
+const REPEAT_LIMIT_MS = 6000;
+
+const options = parse();
+const names = options.engines;
+const results = new Map<EngineName, Measurement[]>(
+  names.map((name) => [name, []]),
+);
+const durability = new Map<EngineName, string>();
+
+for (let run = 1; run <= options.runs; run++) {
+  for (const name of names) {
+    const wanted = remaining(name);
+    if (wanted.length === 0) continue;
+    note(`run ${run} of ${options.runs}: ${name} (${wanted.join(" ")})`);
+    const directory = await mkdtemp(join(options.directory, "shale-bench-"));
+    try {
+      const report = await runProcess({
+        engine: name,
+        directory,
+        workloads: wanted,
+        scale: { rows: options.rows, capMs: options.capMs },
+      });
+      durability.set(name, report.durability);
+      results.get(name)!.push(...report.measurements);
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }
+}
+
+const figures: Figure[] = summarize(results, durability);
+const runtime = "Deno" in globalThis
+  ? `Deno ${process.versions["deno"]}`
+  : `Bun ${process.versions["bun"]}`;
+const machine = `${
+  cpus()[0]?.model.trim() ?? "unknown"
+}, ${cpus().length} cores`;
+console.log(`${runtime}, ${machine}, ${process.platform} ${process.arch}`);
+console.log(
+  `${options.rows} rows of 16 + 100 bytes, ${options.runs} runs, median µs`,
+);
+console.log(`\n${renderTable(figures, names)}`);
+if (options.json !== undefined) {
+  const dated = figures.map((figure) => ({ ...figure, runtime, machine }));
+  writeFileSync(options.json, JSON.stringify(dated, undefined, 1) + "\n");
+}
+
+/** The wanted workloads, less those that are too slow to be repeated. */
+function remaining(name: EngineName): Workload[] {
+  const slow = results.get(name)!
+    .filter(({ wallMs }) => wallMs > REPEAT_LIMIT_MS)
+    .map(({ workload }) => workload);
+  return options.only.filter((workload) => {
+    if (workload === "reopen") return !slow.includes("bulk-load-row");
+    return workload !== "bulk-load-row" || !slow.includes(workload);
+  });
+}
+
+function parse() {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string" },
+      engines: { type: "string" },
+      rows: { type: "string", default: "100000" },
+      runs: { type: "string", default: "3" },
+      cap: { type: "string", default: "2000" },
+      dir: { type: "string", default: tmpdir() },
+      json: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    process.exit(0);
+  }
+  return {
+    only: chosen("--only", values.only, WORKLOADS),
+    engines: chosen("--engines", values.engines, ENGINE_NAMES),
+    rows: count("--rows", values.rows, 1000),
+    runs: count("--runs", values.runs, 1),
+    capMs: count("--cap", values.cap, 1),
+    directory: values.dir,
+    json: values.json,
+  };
+}
+
+function chosen<Name extends string>(
+  flag: string,
+  text: string | undefined,
+  known: readonly Name[],
+): readonly Name[] {
+  if (text === undefined) return known;
+  const wanted = text.split(",").map((name) => name.trim());
+  for (const name of wanted) {
+    if (known.includes(name as Name)) continue;
+    refuse(`${flag} knows no "${name}": it takes ${known.join(", ")}`);
+  }
+  return known.filter((name) => wanted.includes(name));
+}
+
+function count(flag: string, text: string, least: number): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= least) return value;
+  refuse(`${flag} must be an integer >= ${least}: current value is ${text}`);
+}
+
+function refuse(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
+
+function note(message: string): void {
+  console.error(message);
+}

@@ -1,0 +1,78 @@
+/**
+ * What the bench asks of a database, and the list of those it knows.
+ *
+ * @module
+ */
+
+/**
+ * What the database is opened for.
+ *
+ * `"durable"`: single writes that must survive before they are reported;
+ * `"write"`: many writes that need not; `"read"`: everything is there already.
+ */
+export type Profile = "durable" | "write" | "read";
+
+/** A call's result: engines that answer at once are not made to wait. */
+export type Now<Value> = Value | Promise<Value>;
+
+/** One database under test; keys and values are bytes in all of them. */
+export interface BenchEngine {
+  /** What `putDurable` waits for; printed beside its figure. */
+  readonly durability: string;
+  /** Opens or creates the database in `directory`. */
+  open(directory: string, profile: Profile): Promise<void>;
+  /** Writes one row; it need not survive yet. */
+  put(key: Uint8Array, value: Uint8Array): Promise<unknown> | undefined;
+  /** Writes one row; done when it would survive, by the engine's own word. */
+  putDurable(key: Uint8Array, value: Uint8Array): Promise<unknown> | undefined;
+  /** Writes rows `start` to `end` at once; they need not survive yet. */
+  writeBatch(
+    keys: readonly Uint8Array[],
+    values: readonly Uint8Array[],
+    start: number,
+    end: number,
+  ): Promise<unknown> | undefined;
+  /** Makes everything written so far survive. */
+  flush(): Promise<void>;
+  /** Brings the rows into the shape in which they are read best. */
+  settle(): Promise<void>;
+  /** Reads one value. */
+  get(key: Uint8Array): Now<Uint8Array | undefined>;
+  /** Reads every row, or every row of a prefix, with the fastest call there is. */
+  scan(prefix?: Uint8Array): Promise<number>;
+  /** Closes the database. */
+  close(): Promise<void>;
+}
+
+/** The engines, in the order in which they run and are shown. */
+export const ENGINE_NAMES = [
+  "shale",
+  "slatedb-uniffi",
+  "classic-level",
+  "lmdb",
+  "sqlite",
+] as const;
+
+/** One of {@linkcode ENGINE_NAMES}. */
+export type EngineName = typeof ENGINE_NAMES[number];
+
+/**
+ * Loads an engine's module, and with it the native library of that one alone.
+ *
+ * @param name Which engine.
+ * @returns A closed engine.
+ */
+export async function loadEngine(name: EngineName): Promise<BenchEngine> {
+  switch (name) {
+    case "shale":
+      return (await import("./engines/shale.ts")).createShale();
+    case "slatedb-uniffi":
+      return (await import("./engines/slatedb_uniffi.ts")).createSlatedb();
+    case "classic-level":
+      return (await import("./engines/classic_level.ts")).createLevel();
+    case "lmdb":
+      return (await import("./engines/lmdb.ts")).createLmdb();
+    case "sqlite":
+      return (await import("./engines/sqlite.ts")).createSqlite();
+  }
+}

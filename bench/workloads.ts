@@ -1,0 +1,277 @@
+/**
+ * The named workloads: what each does to an engine, and what it counts.
+ *
+ * A slow engine is not run to the end: the timed part of a workload stops after
+ * {@linkcode Scale.capMs}, and its figure is that of the operations done. Rows
+ * are made before a clock starts. What an engine returns is checked, so that no
+ * engine is fast by being wrong.
+ *
+ * @module
+ */
+import { mkdirSync } from "node:fs";
+import { createRandom, makeData, makePrefix } from "./data.ts";
+import type { BenchEngine } from "./engine.ts";
+
+/** Every workload, in the order in which it is run and shown. */
+export const WORKLOADS = [
+  "pipelined-put",
+  "batch-row",
+  "durable-put",
+  "warm-get",
+  "absent-get",
+  "scan-row",
+  "prefix-100",
+  "bulk-load-row",
+  "reopen",
+] as const;
+
+/** One of {@linkcode WORKLOADS}. */
+export type Workload = typeof WORKLOADS[number];
+
+/** How much is done. */
+export interface Scale {
+  /** Rows of the read workloads; the writes do twice, the bulk load ten times as many. */
+  readonly rows: number;
+  /** Longest time of one timed part, the bulk load apart. */
+  readonly capMs: number;
+}
+
+/** One workload's figure in one process. */
+export interface Measurement {
+  readonly workload: Workload;
+  /** Microseconds an operation, a row, or a reopening takes. */
+  readonly us: number;
+  /** Operations done. */
+  readonly ops: number;
+  /** Milliseconds the whole workload took, its preparation included. */
+  readonly wallMs: number;
+}
+
+interface Context {
+  readonly engine: BenchEngine;
+  readonly directory: string;
+  readonly scale: Scale;
+  readonly wanted: ReadonlySet<Workload>;
+  readonly report: (workload: Workload, us: number, ops: number) => void;
+}
+
+const WINDOW = 1000;
+const DURABLE_OPS = 3000;
+const PREFIX_SCANS = 3000;
+const PREFIX_ROWS = 100;
+
+/**
+ * Runs the wanted workloads one after the other, each group in a fresh folder.
+ *
+ * @param engine A closed engine; closed again afterwards.
+ * @param directory An empty folder.
+ * @param scale How much is done.
+ * @param wanted Which workloads.
+ * @param report Takes each figure as it is known.
+ */
+export async function runWorkloads(
+  engine: BenchEngine,
+  directory: string,
+  scale: Scale,
+  wanted: ReadonlySet<Workload>,
+  report: (measurement: Measurement) => void,
+): Promise<void> {
+  const groups: [readonly Workload[], (context: Context) => Promise<void>][] = [
+    [["pipelined-put"], pipelinedPut],
+    [["batch-row"], batchRow],
+    [["durable-put"], durablePut],
+    [["warm-get", "absent-get", "scan-row", "prefix-100"], reads],
+    [["bulk-load-row", "reopen"], bulkLoad],
+  ];
+  for (const [workloads, run] of groups) {
+    if (!workloads.some((workload) => wanted.has(workload))) continue;
+    const folder = `${directory}/${workloads[0]}`;
+    mkdirSync(folder, { recursive: true });
+    const start = performance.now();
+    await run({
+      engine,
+      directory: folder,
+      scale,
+      wanted,
+      report(workload, us, ops) {
+        if (!wanted.has(workload)) return;
+        const wallMs = performance.now() - start;
+        report({ workload, us, ops, wallMs });
+      },
+    });
+  }
+}
+
+async function pipelinedPut(context: Context): Promise<void> {
+  const { engine, directory, scale, report } = context;
+  const { keys, values } = makeData(2 * scale.rows);
+  await engine.open(directory, "write");
+  const start = performance.now();
+  let done = 0;
+  while (done < keys.length && performance.now() - start < scale.capMs) {
+    const end = Math.min(done + WINDOW, keys.length);
+    const window: Promise<unknown>[] = [];
+    for (; done < end; done++) {
+      const pending = engine.put(keys[done]!, values[done]!);
+      if (pending !== undefined) window.push(pending);
+    }
+    await Promise.all(window);
+  }
+  await engine.flush();
+  report("pipelined-put", microseconds(start) / done, done);
+  await engine.close();
+}
+
+async function batchRow(context: Context): Promise<void> {
+  const { engine, directory, scale, report } = context;
+  const { keys, values } = makeData(2 * scale.rows);
+  await engine.open(directory, "write");
+  const start = performance.now();
+  const done = await writeBatches(engine, keys, values, start + scale.capMs);
+  report("batch-row", microseconds(start) / done, done);
+  await engine.close();
+}
+
+async function durablePut(context: Context): Promise<void> {
+  const { engine, directory, scale, report } = context;
+  const { keys, values } = makeData(Math.min(DURABLE_OPS, scale.rows));
+  await engine.open(directory, "durable");
+  const start = performance.now();
+  const latencies: number[] = [];
+  for (let i = 0; i < keys.length; i++) {
+    const before = performance.now();
+    if (before - start > scale.capMs) break;
+    await engine.putDurable(keys[i]!, values[i]!);
+    latencies.push(performance.now() - before);
+  }
+  latencies.sort((a, b) => a - b);
+  const median = latencies[latencies.length >> 1]!;
+  report("durable-put", median * 1000, latencies.length);
+  await engine.close();
+}
+
+async function reads(context: Context): Promise<void> {
+  const { engine, directory, scale, report } = context;
+  const { keys, values } = makeData(scale.rows);
+  await engine.open(directory, "write");
+  await writeBatches(engine, keys, values, Infinity);
+  await engine.flush();
+  await engine.settle();
+  await engine.close();
+  await engine.open(directory, "read");
+
+  if (context.wanted.has("warm-get")) {
+    const order = randomOrder(scale.rows);
+    await timedGets(engine, keys, order, scale.capMs, true);
+    const gets = await timedGets(engine, keys, order, scale.capMs, true);
+    report("warm-get", gets.us, gets.ops);
+  }
+  if (context.wanted.has("absent-get")) {
+    const absent = makeData(scale.rows, "1").keys;
+    const order = randomOrder(scale.rows);
+    const gets = await timedGets(engine, absent, order, scale.capMs, false);
+    report("absent-get", gets.us, gets.ops);
+  }
+  if (context.wanted.has("scan-row")) {
+    await expectRows(engine.scan(), scale.rows);
+    const start = performance.now();
+    await expectRows(engine.scan(), scale.rows);
+    report("scan-row", microseconds(start) / scale.rows, scale.rows);
+  }
+  if (context.wanted.has("prefix-100")) await prefixScans(context);
+  await engine.close();
+}
+
+async function prefixScans(context: Context): Promise<void> {
+  const { engine, scale, report } = context;
+  const groups = Math.floor(scale.rows / PREFIX_ROWS);
+  const random = createRandom(7);
+  const prefixes = Array.from(
+    { length: PREFIX_SCANS },
+    () => makePrefix(random() % groups),
+  );
+  for (let i = 0; i < 20; i++) await engine.scan(prefixes[i]!);
+  const start = performance.now();
+  let done = 0;
+  while (done < PREFIX_SCANS && performance.now() - start < scale.capMs) {
+    await expectRows(engine.scan(prefixes[done]!), PREFIX_ROWS);
+    done++;
+  }
+  report("prefix-100", microseconds(start) / done, done);
+}
+
+async function bulkLoad(context: Context): Promise<void> {
+  const { engine, directory, scale, report } = context;
+  const { keys, values } = makeData(10 * scale.rows);
+  await engine.open(directory, "write");
+  const start = performance.now();
+  await writeBatches(engine, keys, values, Infinity);
+  await engine.flush();
+  await engine.close();
+  report("bulk-load-row", microseconds(start) / keys.length, keys.length);
+
+  const reopened = performance.now();
+  await engine.open(directory, "write");
+  const value = await engine.get(keys[0]!);
+  const us = microseconds(reopened);
+  expectValue(value, true);
+  report("reopen", us, 1);
+  await engine.close();
+}
+
+/** Writes batches until all rows or the time is used up; returns the rows written. */
+async function writeBatches(
+  engine: BenchEngine,
+  keys: readonly Uint8Array[],
+  values: readonly Uint8Array[],
+  deadline: number,
+): Promise<number> {
+  let done = 0;
+  while (done < keys.length && performance.now() < deadline) {
+    const end = Math.min(done + WINDOW, keys.length);
+    await engine.writeBatch(keys, values, done, end);
+    done = end;
+  }
+  return done;
+}
+
+async function timedGets(
+  engine: BenchEngine,
+  keys: readonly Uint8Array[],
+  order: Uint32Array,
+  capMs: number,
+  present: boolean,
+): Promise<{ us: number; ops: number }> {
+  const start = performance.now();
+  let done = 0;
+  while (done < order.length && performance.now() - start < capMs) {
+    const end = Math.min(done + WINDOW, order.length);
+    for (; done < end; done++) {
+      const answer = engine.get(keys[order[done]!]!);
+      const value = answer instanceof Promise ? await answer : answer;
+      expectValue(value, present);
+    }
+  }
+  return { us: microseconds(start) / done, ops: done };
+}
+
+function randomOrder(rows: number): Uint32Array {
+  const random = createRandom(3);
+  return Uint32Array.from({ length: rows }, () => random() % rows);
+}
+
+function expectValue(value: Uint8Array | undefined, present: boolean): void {
+  const length = value?.length ?? 0;
+  if (length === (present ? 100 : 0)) return;
+  throw new Error(`Cannot trust the engine: a value of ${length} bytes`);
+}
+
+async function expectRows(rows: Promise<number>, count: number): Promise<void> {
+  const found = await rows;
+  if (found === count) return;
+  throw new Error(`Cannot trust the engine: ${found} rows instead of ${count}`);
+}
+
+function microseconds(start: number): number {
+  return (performance.now() - start) * 1000;
+}
