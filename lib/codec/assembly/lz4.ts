@@ -133,8 +133,8 @@ export function lz4_decode(
         if (length > room) return OUTPUT_FULL;
       }
     }
-    if (length > <u32>(end - at)) return MALFORMED;
     if (length > room) return OUTPUT_FULL;
+    if (length > <u32>(end - at)) return MALFORMED;
     copyLiteral(out, at, length, room);
     at += length;
     out += length;
