@@ -1,11 +1,24 @@
 /**
  * The compactions file: which compactions there are, and who runs them.
  *
+ * Owns what the file says and its two versions, whose tables are in
+ * `compaction_table.ts`. What statuses may follow one another is not its job.
+ *
+ * Version 1 is all that SlateDB 0.12 can read. It knows one tree and the first
+ * four statuses, and does not say where the output of a compaction of L0 alone
+ * goes. Version 2 has segments, workers and unfinished subcompactions.
+ *
  * @module
  */
+import { Builder } from "flatbuffers";
+import { DbError } from "../base/errors.ts";
 import type { Ulid } from "../base/ids.ts";
 import type { KeyRange } from "../base/key_range.ts";
-import type { SstHandle } from "./manifest.ts";
+import { readCompaction, writeCompaction } from "./compaction_table.ts";
+import { FlatTable } from "./flatbuffer_reader.ts";
+import { finishBuffer, writeRefs, writeTable } from "./flatbuffer_writer.ts";
+import type { SstHandle, StateFileOptions } from "./manifest.ts";
+import { decodeStateFile, encodeStateFile } from "./state_file.ts";
 
 /** How far a compaction has come; the order is the file format's. */
 export type CompactionStatus =
@@ -33,7 +46,7 @@ export interface TieredSpec {
   readonly destination: number | undefined;
 }
 
-/** Drops everything that a segment holds. */
+/** Drops inputs of a segment without putting anything out. */
 export interface DrainSpec {
   /** Discriminates {@linkcode CompactionSpec}. */
   readonly kind: "drain";
@@ -98,4 +111,83 @@ export interface Compactions {
   readonly compactorEpoch: number;
   /** All active compactions and the newest finished one. */
   readonly compactions: readonly Compaction[];
+}
+
+/**
+ * The compactor's state in a database that never had a compactor.
+ *
+ * @param version The file version to write.
+ * @returns A state with number 0, which no file has.
+ */
+export function initialCompactions(version: 1 | 2): Compactions {
+  return { id: 0, version, compactorEpoch: 0, compactions: [] };
+}
+
+/**
+ * Encodes a compactions file. Its number is not in the file.
+ *
+ * @param state The compactor's state.
+ * @param options Trailer and version; the state's own version unless given.
+ * @returns The file.
+ * @throws {DbError} Kind `"invalid"` if version 1 cannot hold the state.
+ */
+export function encodeCompactions(
+  state: Compactions,
+  options: StateFileOptions,
+): Uint8Array<ArrayBuffer> {
+  const version = options.version ?? state.version;
+  if (version === 1) state.compactions.forEach(checkVersion1);
+  const builder = new Builder(1024);
+  const refs = state.compactions.map((compaction) =>
+    writeCompaction(builder, compaction, version)
+  );
+  const list = writeRefs(builder, refs);
+  const root = writeTable(builder, [
+    [0, "u64", state.compactorEpoch],
+    [1, "ref", list],
+  ]);
+  return encodeStateFile(
+    version,
+    finishBuffer(builder, root),
+    options.checksum,
+  );
+}
+
+function checkVersion1(
+  { id, spec, status, worker, context }: Compaction,
+): void {
+  const foreign = spec.kind === "drain" || spec.segment.length > 0
+    ? "has a segment"
+    : worker !== undefined
+    ? "has a worker"
+    : context !== undefined
+    ? "can be resumed"
+    : status === "compacted" || status === "scheduled"
+    ? `is ${status}`
+    : undefined;
+  if (foreign === undefined) return;
+  throw new DbError(
+    "invalid",
+    `Compaction ${id} ${foreign}, which a compactions file of version 1 cannot say`,
+  );
+}
+
+/**
+ * The inverse of {@linkcode encodeCompactions}.
+ *
+ * @param id From the file name.
+ * @param bytes The file.
+ * @returns The compactor's state; nothing in it refers to `bytes`.
+ * @throws {DbError} Kind `"data"` if it is damaged or of an unknown version.
+ */
+export function decodeCompactions(id: number, bytes: Uint8Array): Compactions {
+  const { version, content } = decodeStateFile(bytes, "compactions file");
+  const root = FlatTable.root(content, "compactions file");
+  const list = root.required(root.tables(1), "the list of compactions");
+  return {
+    id,
+    version,
+    compactorEpoch: root.size(0),
+    compactions: list.map((table) => readCompaction(table, version)),
+  };
 }

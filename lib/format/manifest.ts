@@ -1,12 +1,24 @@
 /**
  * The manifest: the numbered object that names every live SST.
  *
+ * Owns what a manifest is and which version it is written in; the versions'
+ * layouts are in `manifest_v1.ts` and `manifest_v2.ts`. Edits are not its job.
+ *
+ * Invariants of what is decoded: runs descend strictly by id; segments ascend by
+ * prefix, and no prefix is empty or begins with another.
+ *
  * @module
  */
+import { startsWith, toHex } from "../base/bytes.ts";
+import { DbError } from "../base/errors.ts";
 import type { Ulid, Uuid } from "../base/ids.ts";
 import type { KeyRange } from "../base/key_range.ts";
 import { MIN_TIMESTAMP } from "../base/row.ts";
+import { decodeManifestV1, encodeManifestV1 } from "./manifest_v1.ts";
+import { decodeManifestV2, encodeManifestV2 } from "./manifest_v2.ts";
 import type { SstInfo } from "./sst_info.ts";
+import type { FormatVersion } from "./sst_layout.ts";
+import { decodeStateFile, encodeStateFile } from "./state_file.ts";
 
 /** One SST as a tree refers to it. */
 export interface SstHandle {
@@ -17,7 +29,7 @@ export interface SstHandle {
   /** The only keys that may be read through this handle; absent: all. */
   readonly visibleRange?: KeyRange;
   /** Layout of the data blocks. */
-  readonly formatVersion: 1 | 2;
+  readonly formatVersion: FormatVersion;
   /** Identifies this view of the SST; the SST's own id where views have none. */
   readonly viewId: Ulid;
 }
@@ -114,7 +126,11 @@ export interface Manifest {
 export interface StateFileOptions {
   /** Whether to append the trailer that makes damage detectable. */
   readonly checksum: boolean;
-  /** File version; the oldest one that can hold the content unless given. */
+  /**
+   * File version.
+   *
+   * @default {the oldest one that can hold the content}
+   */
   readonly version?: 1 | 2;
 }
 
@@ -147,4 +163,78 @@ export function initialManifest(): Manifest {
     checkpoints: [],
     externalDbs: [],
   };
+}
+
+/**
+ * Encodes a manifest. Its number is not in the file.
+ *
+ * @param manifest The manifest. Version 2 has no room for `walObjectStoreUri`.
+ * @param options Trailer and version.
+ * @returns The file.
+ * @throws {DbError} Kind `"invalid"` if version 1 is asked for, but there are
+ * segments or a segment extractor.
+ */
+export function encodeManifest(
+  manifest: Manifest,
+  options: StateFileOptions,
+): Uint8Array<ArrayBuffer> {
+  const needed = manifest.segments.length > 0 ||
+      manifest.segmentExtractorName !== undefined
+    ? 2
+    : 1;
+  const version = options.version ?? needed;
+  if (version < needed) {
+    throw new DbError(
+      "invalid",
+      "A manifest with segments cannot be written as version 1",
+    );
+  }
+  const content = version === 1
+    ? encodeManifestV1(manifest)
+    : encodeManifestV2(manifest);
+  return encodeStateFile(version, content, options.checksum);
+}
+
+/**
+ * The inverse of {@linkcode encodeManifest}.
+ *
+ * @param id From the file name.
+ * @param bytes The file.
+ * @returns The manifest; nothing in it refers to `bytes`.
+ * @throws {DbError} Kind `"data"` if it is damaged or of an unknown version.
+ */
+export function decodeManifest(id: number, bytes: Uint8Array): Manifest {
+  const { version, content } = decodeStateFile(bytes, "manifest");
+  const manifest = version === 1
+    ? decodeManifestV1(id, content)
+    : decodeManifestV2(id, content);
+  if (!Number.isSafeInteger(manifest.nextWalId)) {
+    throw damage("an impossible WAL number");
+  }
+  checkRuns(manifest.tree);
+  manifest.segments.forEach((segment, i) => {
+    checkRuns(segment);
+    const { prefix } = segment;
+    const previous = manifest.segments[i - 1]?.prefix;
+    if (
+      prefix.length === 0 ||
+      (previous !== undefined && startsWith(prefix, previous))
+    ) {
+      throw damage(`segment 0x${toHex(prefix)} lies in another`);
+    }
+  });
+  return manifest;
+}
+
+function checkRuns(tree: Tree): void {
+  tree.runs.forEach(({ id }, i) => {
+    const previous = tree.runs[i - 1];
+    if (previous !== undefined && previous.id <= id) {
+      throw damage(`run ${id} stands behind run ${previous.id}`);
+    }
+  });
+}
+
+function damage(problem: string): DbError {
+  return new DbError("data", `The manifest is damaged: ${problem}`);
 }
