@@ -91,13 +91,13 @@ function combine(
   // The newest operands form the first full batch, as SlateDB groups them.
   const partial = oldestFirst.length % MAX_OPERANDS || MAX_OPERANDS;
   const intermediates: Uint8Array[] = [];
-  for (
-    let start = 0, end = partial;
-    start < oldestFirst.length;
-    start = end, end += MAX_OPERANDS
-  ) {
+  let start = 0;
+  let end = partial;
+  while (start < oldestFirst.length) {
     const values = oldestFirst.slice(start, end).map((row) => row.value);
     intermediates.push(apply(operator, key, undefined, values));
+    start = end;
+    end += MAX_OPERANDS;
   }
   const existing = base?.kind === "put" ? base.value : undefined;
   const value = apply(operator, key, existing, intermediates);
