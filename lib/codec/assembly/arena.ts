@@ -86,7 +86,14 @@ export function arenaOversized(arena: usize, bytes: u32): usize {
   return chunk ? chunk + CHUNK_HEADER : 0;
 }
 
-/** Frees the chunk that was added last; only for one from {@link arenaOversized}. */
+/** Makes an unused {@link arenaOversized} chunk, if it was added last, the open one. */
+export function arenaReopen(arena: usize): void {
+  const chunk = load<u32>(arena);
+  store<u32>(arena, chunk + CHUNK_HEADER, 4);
+  store<u32>(arena, chunk + load<u32>(chunk, 4), 8);
+}
+
+/** Frees an unused {@link arenaOversized} chunk, if it was added last. */
 export function arenaPop(arena: usize): void {
   const chunk = load<u32>(arena);
   store<u32>(arena, load<u32>(chunk));

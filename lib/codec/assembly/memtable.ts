@@ -4,8 +4,8 @@
  * Rows live in one arena, in the order they were inserted; the tree over them
  * (memtable_tree.ts) lives in a second one. Nothing is freed before the whole
  * memtable is, so a record's address is good until then, also after its place
- * in the tree was taken by another with the same key and seq. An insert that
- * runs out of memory changes nothing and may be tried again.
+ * in the tree was taken by another with the same key and seq. Only a reservation
+ * can run out of memory, and then nothing has changed.
  *
  * The header begins with what the host reads (MEMTABLE_STATE in ../abi.ts), then
  *
@@ -27,6 +27,7 @@ import {
   arenaOpen,
   arenaOversized,
   arenaPop,
+  arenaReopen,
   arenaTake,
 } from "./arena";
 import { alloc, free } from "./memory";
@@ -78,7 +79,6 @@ const OVERSIZED: usize = 84;
 const ROW_ARENA: usize = 88;
 const HEADER_BYTES: u32 = <u32>NODE_ARENA + ARENA_BYTES;
 
-const OUT_OF_MEMORY: u32 = -3;
 const MAX_RECORD: u32 = 0x7c000000;
 
 /** Makes an empty memtable; 0 when memory is exhausted. */
@@ -87,6 +87,7 @@ export function memtable_create(): usize {
   if (!mt) return 0;
   memory.fill(mt, 0, HEADER_BYTES);
   store<i64>(mt, i64.MIN_VALUE, MAX_CREATE_TS);
+  store<u32>(mt, HEADER_BYTES, HELD_BYTES);
   arenaInit(mt + ROW_ARENA, 64 << 10, 1 << 20);
   arenaInit(mt + NODE_ARENA, 16 << 10, 256 << 10);
   return mt;
@@ -101,34 +102,41 @@ export function memtable_free(mt: usize): void {
 }
 
 /**
- * Room for one record of at most `bytes`, header included; 0 when memory is
- * exhausted. A reservation that is not inserted is forgotten by the next.
+ * Room for a record of at most `bytes`, header included, and for the nodes that
+ * inserting it may take; 0 when memory is exhausted. A reservation that is not
+ * inserted is forgotten by the next one, which lies at the same address if it
+ * asks for no more: so a batch is reserved as a whole, then record by record.
  */
 export function memtable_reserve(mt: usize, bytes: u32): usize {
-  if (bytes > MAX_RECORD) return 0;
-  const size = (max(bytes, ROW_HEADER) + 7) & ~7;
   const arena = mt + ROW_ARENA;
-  if (load<u32>(mt, OVERSIZED)) arenaPop(arena);
-  let record: usize;
-  let oversized: u32 = 0;
-  if (arenaFits(arena, size)) {
-    record = arenaTake(arena, 0);
-  } else if (arenaIsLarge(arena, size)) {
+  const size = (max(bytes, ROW_HEADER) + 7) & ~7;
+  if (load<u32>(mt, OVERSIZED)) {
+    if (size > load<u32>(mt, RESERVED_BYTES)) arenaPop(arena);
+    else arenaReopen(arena);
+    store<u32>(mt, 0, OVERSIZED);
+  }
+  store<u32>(mt, 0, RESERVED);
+  if (bytes > MAX_RECORD || !treeReserve(mt)) return 0;
+  let record: usize = 0;
+  if (!arenaFits(arena, size) && arenaIsLarge(arena, size)) {
     record = arenaOversized(arena, size);
-    oversized = record ? 1 : 0;
-  } else {
-    record = arenaOpen(arena, size) ? arenaTake(arena, 0) : 0;
+    if (record) store<u32>(mt, 1, OVERSIZED);
+  } else if (arenaFits(arena, size) || arenaOpen(arena, size)) {
+    record = arenaTake(arena, 0);
   }
   store<u32>(mt, <u32>record, RESERVED);
   store<u32>(mt, size, RESERVED_BYTES);
-  store<u32>(mt, oversized, OVERSIZED);
-  storeHeld(mt);
+  store<u32>(
+    mt,
+    HEADER_BYTES + arenaHeld(arena) + arenaHeld(mt + NODE_ARENA),
+    HELD_BYTES,
+  );
   return record;
 }
 
 /**
- * Inserts the reserved record. 0, or the record with the same key and seq whose
- * place it took, or OUT_OF_MEMORY. Traps if nothing that large was reserved.
+ * Inserts the reserved record, which cannot fail: 0, or the record with the same
+ * key and seq whose place it took. Traps if nothing that large was reserved.
  */
 export function memtable_insert(
   mt: usize,
@@ -142,8 +150,6 @@ export function memtable_insert(
   const record: usize = load<u32>(mt, RESERVED);
   const bytes = <u64>ROW_HEADER + keyBytes + valueBytes;
   if (!record || bytes > load<u32>(mt, RESERVED_BYTES)) unreachable();
-  if (!treeReserve(mt)) return OUT_OF_MEMORY;
-  storeHeld(mt);
   store<u64>(record, seq, ROW_SEQ);
   store<i64>(record, createTs, ROW_CREATE_TS);
   store<i64>(record, expireTs, ROW_EXPIRE_TS);
@@ -154,11 +160,11 @@ export function memtable_insert(
   store<u32>(mt, 0, RESERVED);
   if (load<u32>(mt, OVERSIZED)) store<u32>(mt, 0, OVERSIZED);
   else arenaTake(mt + ROW_ARENA, (<u32>bytes + 7) & ~7);
-  const replaced = treeInsert(mt, record);
   const last = load<u32>(mt, LAST_RECORD);
   if (last) store<u32>(last, <u32>record, ROW_LINK);
   else store<u32>(mt, <u32>record, FIRST_RECORD);
   store<u32>(mt, <u32>record, LAST_RECORD);
+  const replaced = treeInsert(mt, record);
   if (replaced) count(mt, replaced, -1);
   count(mt, record, 1);
   if (seq > load<u64>(mt, LAST_SEQ)) store<u64>(mt, seq, LAST_SEQ);
@@ -197,17 +203,6 @@ export function memtable_get(
   const length = load<u32>(record, ROW_KEY_LEN);
   if (length != bytes) return 0;
   return compareKeys(record + ROW_HEADER, length, key, bytes, same) ? 0 : record;
-}
-
-/** Brings what the host reads about the arenas up to date. */
-// @ts-ignore: decorator
-@inline
-function storeHeld(mt: usize): void {
-  store<u32>(
-    mt,
-    HEADER_BYTES + arenaHeld(mt + ROW_ARENA) + arenaHeld(mt + NODE_ARENA),
-    HELD_BYTES,
-  );
 }
 
 /** Adds a record to the counts, or takes it out with `sign` -1. */
