@@ -1,0 +1,243 @@
+/**
+ * The parts of one open database, wired together; what `Db` and its snapshots
+ * delegate to.
+ *
+ * Owns: what happens across parts: flushing, failing, closing, the state.
+ * Does not own: how the parts came to be (`open.ts`).
+ *
+ * @module
+ */
+import { abortable } from "../base/abort.ts";
+import { DbError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { BlockCache } from "../cache/block_cache.ts";
+import type { Flusher } from "../flush/flusher.ts";
+import type { LsmState } from "../lsm/lsm_state.ts";
+import type { ReadContext } from "../read/read_context.ts";
+import type { Wal } from "../wal/wal.ts";
+import type { Backpressure } from "../write/backpressure.ts";
+import type { Committer } from "../write/commit.ts";
+import type { RowClock } from "../write/row_clock.ts";
+import type { Sequence } from "../write/sequence.ts";
+import type { WriteHandle } from "../write/write_handle.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { ReadPoint } from "./reads.ts";
+import { type DbStatus, treeStatus } from "./status.ts";
+import type { CloseOptions, FlushOptions } from "./write_options.ts";
+
+/** What an {@linkcode Engine} is made of. */
+export interface EngineParts {
+  readonly lifecycle: Lifecycle;
+  readonly state: LsmState;
+  readonly wal: Wal;
+  readonly sequence: Sequence;
+  readonly clock: RowClock;
+  readonly committer: Committer;
+  readonly backpressure: Backpressure;
+  readonly flusher: Flusher;
+  readonly cache: BlockCache;
+  readonly readContext: ReadContext;
+  readonly logger: Logger;
+}
+
+/** One open database. */
+export class Engine {
+  /** The handle's life. */
+  readonly lifecycle: Lifecycle;
+  /** Commits writes. */
+  readonly committer: Committer;
+  /** Says whether a write must wait. */
+  readonly backpressure: Backpressure;
+  /** What reads work with. */
+  readonly readContext: ReadContext;
+  /** The tree. */
+  readonly state: LsmState;
+  /** The clock of rows. */
+  readonly clock: RowClock;
+  readonly #parts: EngineParts;
+
+  /**
+   * Constructs a new {@linkcode Engine}.
+   *
+   * @param parts The parts, running.
+   */
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.lifecycle = parts.lifecycle;
+    this.committer = parts.committer;
+    this.backpressure = parts.backpressure;
+    this.readContext = parts.readContext;
+    this.state = parts.state;
+    this.clock = parts.clock;
+  }
+
+  /**
+   * What a read that begins now may see.
+   *
+   * @param remote Whether only durable rows count.
+   * @returns The present view, and how far to look.
+   */
+  pin(remote: boolean): ReadPoint {
+    const committed = this.committer.committedSeq;
+    const durable = remote ? this.#parts.wal.durable.level : committed;
+    return {
+      view: this.state.view,
+      seqMax: durable < committed ? durable : committed,
+      clock: this.clock,
+    };
+  }
+
+  /**
+   * Waits until a write is durable.
+   *
+   * @param handle The write.
+   * @param signal Ends the wait.
+   * @returns The write's handle.
+   */
+  durableHandle(
+    handle: WriteHandle,
+    signal: AbortSignal | undefined,
+  ): Promise<WriteHandle> {
+    const wait = this.#parts.wal.durable.reached(handle.seq);
+    if (wait === undefined) return Promise.resolve(handle);
+    return abortable(wait, signal).then(() => handle);
+  }
+
+  /**
+   * See `Db.flush`.
+   *
+   * @param options How far down, and how long to wait.
+   */
+  async flush(options: FlushOptions): Promise<void> {
+    const { wal } = this.#parts;
+    const { target = wal.enabled ? "wal" : "memtable", signal } = options;
+    if (target === "memtable") return await this.#flushMemtable(signal);
+    if (target !== "wal") {
+      throw new DbError(
+        "invalid",
+        `flush target must be "wal" or "memtable", not ${
+          JSON.stringify(target)
+        }`,
+      );
+    }
+    if (!wal.enabled) {
+      throw new DbError(
+        "invalid",
+        "attempted a WAL operation when the WAL is disabled",
+      );
+    }
+    await abortable(wal.flush(), signal);
+  }
+
+  /** Asks for whatever lets waiting writers go on. */
+  makeRoom(): void {
+    const { wal, state, flusher } = this.#parts;
+    // What fails here fails the database through its own report.
+    if (wal.enabled) wal.flush().catch(() => {});
+    if (state.view.frozen.length === 0) state.freeze(wal.lastFlushedId);
+    flusher.poke();
+  }
+
+  /**
+   * Ends the database because something in the background failed.
+   *
+   * @param error What failed.
+   */
+  fail(error: unknown): void {
+    const told = this.lifecycle.fail(error);
+    if (told === undefined) return;
+    this.#parts.logger.error(told.message);
+    this.#parts.wal.durable.fail(told);
+    // The first close does the work; the user's own waits for it.
+    this.close("none").catch(() => {});
+  }
+
+  /**
+   * See `Db.close`.
+   *
+   * @param flush What to flush.
+   */
+  close(flush: NonNullable<CloseOptions["flush"]>): Promise<void> {
+    return this.lifecycle.close(async (failed) => {
+      const { backpressure, wal, flusher, state, cache } = this.#parts;
+      try {
+        await backpressure.close(this.lifecycle.closedError());
+        if (!failed) await this.#flushBeforeClose(flush);
+      } finally {
+        await flusher.stop();
+        await wal.close({ flush: false });
+        state.dispose();
+        cache.dispose();
+      }
+    });
+  }
+
+  /** See `Db.status`. */
+  status(): DbStatus {
+    const { lifecycle, sequence, committer, wal, clock, backpressure, state } =
+      this.#parts;
+    return {
+      state: lifecycle.state,
+      closeReason: lifecycle.reason,
+      lastSeq: sequence.last,
+      committedSeq: committer.committedSeq,
+      durableSeq: wal.durable.level,
+      clockSkewMs: clock.skewMs,
+      pressure: backpressure.pressure,
+      tree: treeStatus(state.view),
+    };
+  }
+
+  /** See `Db.statuses`. */
+  async *statuses(): AsyncGenerator<DbStatus, void, void> {
+    const { lifecycle, wal, state } = this.#parts;
+    for (;;) {
+      // Taken before the look, so that no change in between goes unnoticed.
+      const changes = [
+        lifecycle.changed.next,
+        state.changed.next,
+        wal.onFlushed.next,
+      ];
+      const status = this.status();
+      yield status;
+      if (status.state === "closed") return;
+      await Promise.race(changes);
+    }
+  }
+
+  async #flushMemtable(signal: AbortSignal | undefined): Promise<void> {
+    const { wal, state, flusher } = this.#parts;
+    // Stored first, so that the frozen memtable's stamp covers its own rows.
+    if (wal.enabled) await abortable(wal.flush(), signal);
+    state.freeze(wal.lastFlushedId);
+    const flushed = flusher.flush(signal === undefined ? {} : { signal });
+    await Promise.all([wal.enabled ? wal.flush() : undefined, flushed]);
+  }
+
+  async #flushBeforeClose(
+    flush: NonNullable<CloseOptions["flush"]>,
+  ): Promise<void> {
+    const { wal, state, flusher, logger } = this.#parts;
+    if (flush === "none") return;
+    if (wal.enabled) await wal.flush();
+    if (flush === "wal" && wal.enabled) return;
+    state.freeze(wal.lastFlushedId);
+    try {
+      await flusher.flush({ onStall: "fail" });
+    } catch (error) {
+      if (!(error instanceof DbError) || error.kind !== "unavailable") {
+        throw error;
+      }
+      if (!wal.enabled) {
+        throw new DbError(
+          "unavailable",
+          `closed with ${state.unflushedBytes} bytes that are not durable: ${error.message}`,
+          { cause: error },
+        );
+      }
+      logger.warn(
+        `closed with ${state.unflushedBytes} bytes left to replay from the WAL: ${error.message}`,
+      );
+    }
+  }
+}

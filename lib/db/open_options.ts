@@ -1,0 +1,168 @@
+/**
+ * What a database is opened with: components are objects, settings are JSON,
+ * and the two do not mix.
+ *
+ * @module
+ */
+import type { MemoryBudget } from "../base/budget.ts";
+import { DbError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { Recorder } from "../base/metrics.ts";
+import type { Runtime } from "../base/runtime.ts";
+import type { MergeOperator } from "../iter/merge_operator.ts";
+import type { ObjectStore } from "../object_store/object_store.ts";
+import type { BlockTransformer } from "../sst/block_transformer.ts";
+import type { DbSettings } from "./settings.ts";
+
+/** Components that reading and writing handles share. */
+export interface ReaderOptions {
+  /** Where the database lives. Give the same object to several databases to share it. */
+  store: ObjectStore;
+  /** Where the WAL lives, if not in `store`; recorded, and required ever after. */
+  walStore?: ObjectStore;
+  /** Gives merges their meaning; must be able to read the operands stored. */
+  mergeOperator?: MergeOperator;
+  /** Changes blocks on their way to the store and back, such as encryption. */
+  blockTransformer?: BlockTransformer;
+  /**
+   * What reads make of rows past their expiry: `"hide"` them at once, or
+   * `"return"` them until a flush or compaction meets them, as SlateDB does.
+   *
+   * @default {"hide"}
+   */
+  expiredReads?: "hide" | "return";
+  /** Memory for cached blocks and memtables; may be shared. */
+  budget?: MemoryBudget;
+  /** Clock, timers and randomness; the host's unless given. */
+  runtime?: Runtime;
+  /** Where metrics go; nowhere unless given. */
+  recorder?: Recorder;
+  /** Where messages go; nowhere unless given. */
+  logger?: Logger;
+  /** Ends the opening with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** Components and settings of `Db.open`. */
+export interface DbOptions extends ReaderOptions {
+  /** Plain JSON with SlateDB's names. */
+  settings?: DbSettings;
+  /**
+   * Uncompressed bytes of a block: 1024, 2048, and so on up to 65536. Larger
+   * ones compress better and cost more to read a row from.
+   *
+   * @default {4096}
+   */
+  blockBytes?: number;
+  /**
+   * Whether manifests get a checksum that Shale verifies and SlateDB ignores.
+   *
+   * @default {true}
+   */
+  manifestChecksum?: boolean;
+}
+
+const READER_OPTION_NAMES = [
+  "store",
+  "walStore",
+  "mergeOperator",
+  "blockTransformer",
+  "expiredReads",
+  "budget",
+  "runtime",
+  "recorder",
+  "logger",
+  "signal",
+];
+const DB_OPTION_NAMES = [
+  ...READER_OPTION_NAMES,
+  "settings",
+  "blockBytes",
+  "manifestChecksum",
+];
+
+/**
+ * Checks the options of `Db.open`.
+ *
+ * @param options What the caller gave.
+ * @throws {DbError} Kind `"invalid"` if a name is unknown, the store is missing, or a value is out of range.
+ */
+export function checkDbOptions(options: DbOptions): void {
+  checkNames(options, DB_OPTION_NAMES);
+  const { blockBytes = 4096 } = options;
+  if (![1, 2, 4, 8, 16, 32, 64].includes(blockBytes / 1024)) {
+    throw new DbError(
+      "invalid",
+      `blockBytes must be 1024, 2048, 4096, 8192, 16384, 32768 or 65536, not ${blockBytes}`,
+    );
+  }
+}
+
+/**
+ * Checks the options of `DbReader.open`.
+ *
+ * @param options What the caller gave.
+ * @param moreNames Names that are allowed besides.
+ * @throws {DbError} Kind `"invalid"` if a name is unknown or the store is missing.
+ */
+export function checkReaderOptions(
+  options: ReaderOptions,
+  moreNames: readonly string[] = [],
+): void {
+  checkNames(options, [...READER_OPTION_NAMES, ...moreNames]);
+}
+
+function checkNames(options: ReaderOptions, known: readonly string[]): void {
+  if (typeof options?.store?.get !== "function") {
+    throw new DbError(
+      "invalid",
+      "option 'store' must be an ObjectStore, such as new FileStore(\"./data\") or new MemoryStore()",
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    throw new DbError(
+      "invalid",
+      `unknown option '${name}': known are ${known.join(", ")}`,
+    );
+  }
+  const { expiredReads = "hide" } = options;
+  if (expiredReads !== "hide" && expiredReads !== "return") {
+    throw new DbError(
+      "invalid",
+      `expiredReads must be "hide" or "return", not ${
+        JSON.stringify(expiredReads)
+      }`,
+    );
+  }
+}
+
+/**
+ * A database's path in its store, in the one form object names are made from.
+ *
+ * @param path What the caller gave; slashes at the ends do not count.
+ * @returns The path.
+ * @throws {DbError} Kind `"invalid"` if a part is empty, `.` or `..`, or has a character no object name may have.
+ */
+export function resolvePath(path: string): string {
+  if (typeof path !== "string") {
+    throw new DbError("invalid", `path must be a string, not ${typeof path}`);
+  }
+  const root = path.replace(/^\/+|\/+$/g, "");
+  const parts = root === "" ? [] : root.split("/");
+  for (const part of parts) {
+    // deno-lint-ignore no-control-regex
+    if (
+      part !== "" && part !== "." && part !== ".." && !/[\x00-\x1f]/.test(part)
+    ) {
+      continue;
+    }
+    throw new DbError(
+      "invalid",
+      `path ${JSON.stringify(path)} has a part that no object name may have: ${
+        JSON.stringify(part)
+      }`,
+    );
+  }
+  return root;
+}
