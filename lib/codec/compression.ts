@@ -189,6 +189,9 @@ function inKernel(kernel: Kernel, codec: KernelRun): Uint8Array<ArrayBuffer> {
   try {
     const capacity = codec.capacity(source);
     target = kernel.alloc(header + capacity);
+    if (target === 0) {
+      throw new DbError("unavailable", `No memory for ${capacity} bytes`);
+    }
     const written = codec.run(source, input.length, target + header, capacity);
     if (written < 0) throw damaged(name);
     return kernel.slice(target, header + written);
