@@ -1,5 +1,16 @@
 /** The kernel's exports; see ../abi.ts. One line per file. */
+export { block_check } from "./block_check";
+export { block_get, index_seek } from "./block_seek";
+export { block_from_v1 } from "./block_v1";
 export { bloom_build, bloom_probe } from "./bloom";
+export {
+  builder_add,
+  builder_add_chain,
+  builder_create,
+  builder_filter,
+  builder_finish_block,
+  builder_free,
+} from "./builder";
 export { crc32 } from "./crc32";
 export { lz4_decode, lz4_encode } from "./lz4";
 export { alloc, free, memory_limit, memory_used, scratch } from "./memory";
@@ -10,6 +21,17 @@ export {
   memtable_insert,
   memtable_reserve,
 } from "./memtable";
+export {
+  merge_block,
+  merge_bound,
+  merge_create,
+  merge_end,
+  merge_free,
+  merge_limits,
+  merge_memtable,
+  merge_restart,
+  merge_run,
+} from "./merge";
 export { siphash13 } from "./siphash13";
 export { snappy_decode, snappy_encode, snappy_length } from "./snappy";
 
