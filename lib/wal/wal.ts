@@ -62,28 +62,30 @@ export interface Wal {
   close(options: { flush: boolean }): Promise<void>;
 }
 
-/** Turns rows into the bytes of one WAL file; a new one for each file. */
-export interface WalEncoder {
-  /** Rows added so far. */
+/** One encoded WAL file. */
+export interface WalFileBytes {
+  /** The whole object. */
+  readonly body: Uint8Array;
+  /** How many rows it holds. */
   readonly rows: number;
-  /** Smallest sequence number added. */
-  readonly minSeq: bigint;
-  /** Largest sequence number added. */
+  /** The largest sequence number in it. */
   readonly maxSeq: bigint;
+}
+
+/** Turns rows into the bytes of one WAL file; a new one for each file. */
+export interface WalEncoder extends Disposable {
   /**
-   * Adds rows in commit order. The chain may grow beyond `last` meanwhile.
+   * Adds rows in commit order. The chain may grow beyond `lastRecord` meanwhile.
    *
-   * @param first The first record.
-   * @param last The last record to add.
+   * @param firstRecord Where to begin.
+   * @param lastRecord Where to stop, included.
    * @returns `undefined` when done already, else a promise: long chains yield to the event loop.
    */
-  addChain(first: number, last: number): Promise<void> | undefined;
+  addChain(firstRecord: number, lastRecord: number): Promise<void> | undefined;
   /**
-   * Closes the file.
+   * Ends the file. Nothing can be added afterwards.
    *
-   * @returns Its bytes; the caller's own.
+   * @returns Its bytes.
    */
-  finish(): Promise<{ readonly body: Uint8Array }>;
-  /** Frees what it holds; also after a failure. */
-  dispose(): void;
+  finish(): Promise<WalFileBytes>;
 }

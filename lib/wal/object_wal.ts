@@ -1,0 +1,318 @@
+/**
+ * The log kept in the object store: numbered WAL files, one after another.
+ *
+ * Owns: which rows are not stored yet, when a file is cut, and the order in which
+ * files become durable.
+ * Does not own: the rows (they stay in their memtable, linked in commit order),
+ * the bytes of a file, nor how the log is taken over (`object_wal_fence.ts`).
+ *
+ * A file's way, and what it means to die after each step:
+ *
+ * ```text
+ * append   bookkeeping            the rows are lost, nobody was told they are durable
+ * cut      ids have no gaps, so a file gets its number when it is cut
+ * encode   from the memtable      (the next file is encoded while this one travels)
+ * put      create file N          the rows survive: the next writer replays them
+ *            exists → another writer holds N: fenced
+ * confirm  the manifest was seen under this writer's epoch lately, or is looked at
+ *          now: a writer that slept may have put a file where its successor's fence
+ *          stood before it was collected
+ * raise    lastFlushedId, then durable, then the waiters
+ * ```
+ *
+ * One file travels at a time, so what a crash loses is a suffix of the commits.
+ * The log ends with the first failure; the error is kept and told to everybody.
+ *
+ * @module
+ */
+import { DbError, invariant, toDbError } from "../base/errors.ts";
+import type { Recorder } from "../base/metrics.ts";
+import type { Runtime } from "../base/runtime.ts";
+import { Pulse, Watermark } from "../base/watch.ts";
+import { walName } from "../format/paths.ts";
+import type { Memtable } from "../memtable/memtable.ts";
+import type { ObjectStore } from "../object_store/object_store.ts";
+import { fencedError } from "./object_wal_fence.ts";
+import type { Wal, WalEncoder, WalFileBytes } from "./wal.ts";
+
+/** What an {@linkcode ObjectWal} is made of. */
+export interface ObjectWalOptions {
+  /** Where WAL files are put. */
+  store: ObjectStore;
+  /** The database's path. */
+  root: string;
+  /** Timers. */
+  runtime: Runtime;
+  /** Counts files and bytes. */
+  recorder: Recorder;
+  /** Makes the encoder of one file. */
+  newEncoder: () => WalEncoder;
+  /** The last WAL file stored by now: this writer's fence. */
+  lastId: number;
+  /** The largest sequence number that is durable by now. */
+  durableSeq: bigint;
+  /**
+   * Longest a row waits before its file is cut; `undefined`: until somebody asks
+   * or enough is buffered.
+   */
+  flushIntervalMs: number | undefined;
+  /** Buffered bytes at which a file is cut. */
+  maxFileBytes: number;
+  /**
+   * Makes sure that this writer still owned the database when it asks; rejects
+   * where it did not. `undefined`: that was checked lately enough.
+   */
+  confirmOwnership: () => Promise<void> | undefined;
+  /** Told once what ended the log, unless it was closed. */
+  onFailure: (error: DbError) => void;
+}
+
+/** Rows of one memtable, along its commit chain. */
+interface Piece {
+  readonly memtable: Memtable;
+  readonly firstRecord: number;
+}
+
+/** A file on its way: cut, perhaps encoded already. */
+interface CutFile {
+  readonly id: number;
+  readonly encoded: Promise<WalFileBytes>;
+  readonly lastSeq: bigint;
+  readonly bytes: number;
+}
+
+/** One file travels; the next one may be ready behind it. */
+const MAX_CUT_FILES = 2;
+
+/** The log kept in the object store. */
+export class ObjectWal implements Wal {
+  /** See {@linkcode Wal.enabled}. */
+  readonly enabled: boolean = true;
+  /** See {@linkcode Wal.durable}. */
+  readonly durable: Watermark;
+  /** See {@linkcode Wal.onFlushed}. */
+  readonly onFlushed: Pulse = new Pulse();
+  readonly #options: ObjectWalOptions;
+  readonly #metrics: ReturnType<typeof registerMetrics>;
+  readonly #abort = new AbortController();
+  #pieces: Piece[] = [];
+  #openBytes = 0;
+  #appendedSeq: bigint;
+  #bufferedBytes = 0;
+  #lastFlushedId: number;
+  #nextId: number;
+  readonly #cut: CutFile[] = [];
+  /** Somebody wants what is buffered, but no further file may be cut yet. */
+  #due = false;
+  #asked = false;
+  #running: Promise<void> | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #ended: DbError | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Constructs a new {@linkcode ObjectWal}; no I/O.
+   *
+   * @param options What it is made of.
+   */
+  constructor(options: ObjectWalOptions) {
+    this.#options = options;
+    this.durable = new Watermark(options.durableSeq);
+    this.#appendedSeq = options.durableSeq;
+    this.#lastFlushedId = options.lastId;
+    this.#nextId = options.lastId + 1;
+    this.#metrics = registerMetrics(options.recorder);
+  }
+
+  /** See {@linkcode Wal.lastFlushedId}. */
+  get lastFlushedId(): number {
+    return this.#lastFlushedId;
+  }
+
+  /** See {@linkcode Wal.bufferedBytes}. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
+  /** See {@linkcode Wal.append}. */
+  append(
+    memtable: Memtable,
+    firstRecord: number,
+    bytes: number,
+    seq: bigint,
+  ): void {
+    if (this.#ended !== undefined) throw this.#ended;
+    const pieces = this.#pieces;
+    if (pieces.at(-1)?.memtable !== memtable) {
+      memtable.acquire();
+      pieces.push({ memtable, firstRecord });
+    }
+    this.#openBytes += bytes;
+    this.#bufferedBytes += bytes;
+    this.#appendedSeq = seq;
+    if (this.#openBytes >= this.#options.maxFileBytes) this.#askSoon();
+    else if (this.#cancelTimer === undefined) this.#startTimer();
+  }
+
+  /** See {@linkcode Wal.flush}. */
+  async flush(): Promise<void> {
+    this.#metrics.requests.add();
+    const reached = this.durable.reached(this.#appendedSeq);
+    if (reached === undefined) return;
+    if (this.#ended === undefined) this.#ask();
+    await reached;
+  }
+
+  /** See {@linkcode Wal.close}. */
+  close(options: { flush: boolean }): Promise<void> {
+    return this.#closing ??= this.#close(options.flush);
+  }
+
+  async #close(flush: boolean): Promise<void> {
+    // Whoever waits for `durable` hears of a failure; closing goes on.
+    if (flush) await this.flush().catch(() => {});
+    this.#end(new DbError("closed", "the database is closed"));
+    this.#abort.abort();
+    await this.#running;
+  }
+
+  #startTimer(): void {
+    const { runtime, flushIntervalMs } = this.#options;
+    if (flushIntervalMs === undefined) return;
+    this.#cancelTimer = runtime.after(flushIntervalMs, () => {
+      this.#cancelTimer = undefined;
+      this.#ask();
+    });
+  }
+
+  /** After the present step, so that a commit is never cut in the middle. */
+  #askSoon(): void {
+    if (this.#asked || this.#due) return;
+    this.#asked = true;
+    queueMicrotask(() => {
+      this.#asked = false;
+      this.#ask();
+    });
+  }
+
+  /** Cuts a file of all that is buffered, now or as soon as the queue allows. */
+  #ask(): void {
+    if (this.#ended !== undefined || this.#pieces.length === 0) return;
+    if (this.#cut.length >= MAX_CUT_FILES) {
+      this.#due = true;
+      return;
+    }
+    this.#cutFile();
+    this.#running ??= this.#run();
+  }
+
+  #cutFile(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#due = false;
+    const pieces = this.#pieces;
+    const bytes = this.#openBytes;
+    this.#pieces = [];
+    this.#openBytes = 0;
+    const encoded = this.#encode(pieces);
+    // It is awaited when its turn comes, which may be never.
+    encoded.catch(() => {});
+    this.#cut.push({
+      id: this.#nextId++,
+      encoded,
+      lastSeq: this.#appendedSeq,
+      bytes,
+    });
+  }
+
+  async #encode(pieces: readonly Piece[]): Promise<WalFileBytes> {
+    // Where each chain ends at this moment; only the last one may still grow.
+    const ends = pieces.map(({ memtable }) => memtable.lastRecord);
+    try {
+      using encoder = this.#options.newEncoder();
+      for (const [i, { firstRecord }] of pieces.entries()) {
+        const pending = encoder.addChain(firstRecord, ends[i]!);
+        if (pending !== undefined) await pending;
+      }
+      return await encoder.finish();
+    } finally {
+      for (const { memtable } of pieces) memtable.release();
+    }
+  }
+
+  async #run(): Promise<void> {
+    try {
+      for (
+        let file = this.#cut[0];
+        file !== undefined && this.#ended === undefined;
+        file = this.#cut[0]
+      ) {
+        await this.#store(file);
+        this.#cut.shift();
+        if (this.#due) this.#cutFile();
+        this.#settle(file);
+      }
+    } catch (error) {
+      if (this.#ended === undefined) {
+        const failure = toDbError(error);
+        this.#end(failure);
+        this.#options.onFailure(failure);
+      }
+    } finally {
+      this.#running = undefined;
+      // The encoders read memtables: nothing is over before they are.
+      await Promise.allSettled(this.#cut.map(({ encoded }) => encoded));
+    }
+  }
+
+  async #store({ id, encoded, lastSeq }: CutFile): Promise<void> {
+    const { store, root, confirmOwnership } = this.#options;
+    const { body, maxSeq } = await encoded;
+    invariant(maxSeq === lastSeq, "a WAL file ends where it was cut");
+    const result = await store.put(walName(root, id), body, {
+      mode: "create",
+      signal: this.#abort.signal,
+    });
+    if (!result.ok) throw fencedError();
+    const confirmed = confirmOwnership();
+    if (confirmed !== undefined) await confirmed;
+    this.#metrics.files.add();
+    this.#metrics.bytes.add(body.length);
+  }
+
+  #settle({ id, lastSeq, bytes }: CutFile): void {
+    this.#bufferedBytes -= bytes;
+    this.#lastFlushedId = id;
+    this.durable.raise(lastSeq);
+    this.onFlushed.fire();
+  }
+
+  #end(error: DbError): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = error;
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    for (const { memtable } of this.#pieces) memtable.release();
+    this.#pieces = [];
+    this.#due = false;
+    this.durable.fail(error);
+    this.onFlushed.fire();
+  }
+}
+
+function registerMetrics(recorder: Recorder) {
+  return {
+    files: recorder.counter(
+      "slatedb.wal.wal_buffer_flushes",
+      "WAL files stored",
+    ),
+    requests: recorder.counter(
+      "slatedb.wal.wal_buffer_flush_requests",
+      "Requests to flush the WAL",
+    ),
+    bytes: recorder.counter(
+      "slatedb.wal.wal_flush_bytes",
+      "Bytes of WAL files stored",
+    ),
+  };
+}

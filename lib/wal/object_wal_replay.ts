@@ -1,0 +1,236 @@
+/**
+ * The log back into memtables: when a database is opened, and while a reader
+ * follows one.
+ *
+ * Owns: which rows are replayed, and where memtables may be cut.
+ * Does not own: the memtables, nor when they are full.
+ *
+ * Rows that L0 has are skipped by sequence number, not by file: the last files
+ * before L0 overlap with it. A memtable is cut between batches only, and stamped
+ * with the last file that is wholly in it or in older ones: whoever replays after
+ * the next crash starts there, and skips what L0 then has.
+ *
+ * @module
+ */
+import { DbError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { Row } from "../base/row.ts";
+import type { Runtime } from "../base/runtime.ts";
+import { ROW_HEADER_BYTES, RowFlag } from "../codec/abi.ts";
+import type { Kernel } from "../codec/kernel.ts";
+import { foldForRead } from "../iter/fold.ts";
+import type { MergeOperator } from "../iter/merge_operator.ts";
+import type { Memtable } from "../memtable/memtable.ts";
+import { readWalFiles, type ReadWalOptions } from "./read_wal_files.ts";
+import type { RowRecords, WalFile } from "./wal_file.ts";
+
+/** What {@linkcode replayWal} reads, and where the rows go. */
+export interface ReplayOptions extends ReadWalOptions {
+  /** Decides when to let others run. */
+  readonly runtime: Runtime;
+  /** Told about files that should not be as they are. */
+  readonly logger: Logger;
+  /** Rows up to this one are in L0. */
+  readonly lastL0Seq: bigint;
+  /** Folds rows that share key and sequence number. */
+  readonly mergeOperator?: MergeOperator | undefined;
+  /** The memtable that takes the rows. */
+  readonly memtable: () => Memtable;
+  /** Whether the memtable is full; asked between batches. */
+  readonly isFull: () => boolean;
+  /**
+   * Puts another memtable in the place of the full one; waits where too many are.
+   *
+   * @param replayAfterWalId The last file that is wholly in it or in older ones.
+   */
+  readonly freeze: (replayAfterWalId: number) => void | Promise<void>;
+  /**
+   * Told of each batch.
+   *
+   * @param seq Its sequence number.
+   * @param createTs When it was written; `undefined` where the file does not say.
+   */
+  readonly onBatch?: (seq: bigint, createTs: bigint | undefined) => void;
+  /**
+   * Told where a file is missing that must be there; rejects where a newer writer
+   * explains it. Asked only with an end given.
+   */
+  readonly explainGap?: () => Promise<unknown>;
+}
+
+/** What a replay found. */
+export interface Replayed {
+  /** The largest sequence number, of L0 where the log had none above it. */
+  readonly lastSeq: bigint;
+  /** The last file read; the one before the first where there was none. */
+  readonly lastWalId: number;
+  /** Rows put into memtables. */
+  readonly rows: number;
+}
+
+const YIELD_AFTER_MS = 5;
+
+/**
+ * Replays WAL files into memtables.
+ *
+ * @param options What and where.
+ * @returns What was found.
+ * @throws {DbError} Kind `"data"` if a file is damaged, or missing before `to`;
+ * `"closed"` if a newer writer explains that; `"invalid"` if operands must be
+ * folded and there is no operator.
+ */
+export async function replayWal(options: ReplayOptions): Promise<Replayed> {
+  const { from, to, explainGap } = options;
+  const replay = new Replay(options);
+  let lastWalId = from - 1;
+  for await (const file of readWalFiles(options)) {
+    await replay.add(file);
+    lastWalId = file.id;
+  }
+  if (to !== undefined && lastWalId < to) {
+    await explainGap?.();
+    throw new DbError(
+      "data",
+      `WAL file ${
+        lastWalId + 1
+      } is missing, but ${to} exists: the log has a gap`,
+    );
+  }
+  return { lastSeq: replay.lastSeq, lastWalId, rows: replay.rows };
+}
+
+class Replay {
+  lastSeq: bigint;
+  rows = 0;
+  readonly #options: ReplayOptions;
+  readonly #kernel: Kernel;
+  /** The batch whose rows come at present. */
+  #seq = 0n;
+  #skips = true;
+  #yieldedAtMs: number;
+
+  constructor(options: ReplayOptions) {
+    this.#options = options;
+    this.#kernel = options.kernel;
+    this.lastSeq = options.lastL0Seq;
+    this.#yieldedAtMs = options.runtime.monotonicMs();
+  }
+
+  async add(file: WalFile): Promise<void> {
+    const before = this.lastSeq;
+    let isFirst = true;
+    for await (const records of file.records()) {
+      if (isFirst) this.#checkOrder(file, records, before);
+      isFirst = false;
+      await this.#addRecords(file, records);
+    }
+    // What follows is another batch, even under the same number.
+    this.#seq = 0n;
+    this.#skips = true;
+  }
+
+  /** SlateDB 0.12 reads such files, so they may exist; later versions refuse. */
+  #checkOrder(file: WalFile, { pointer }: RowRecords, before: bigint): void {
+    const first = this.#kernel.readU64(pointer);
+    if (first > before || before <= this.#options.lastL0Seq) return;
+    this.#options.logger.warn(
+      `WAL file ${file.id} begins with seq ${first}, though ${before} came before it`,
+    );
+  }
+
+  async #addRecords(file: WalFile, records: RowRecords): Promise<void> {
+    const kernel = this.#kernel;
+    const end = records.pointer + records.bytes;
+    for (let at = records.pointer; at < end;) {
+      const seq = kernel.readU64(at);
+      if (seq !== this.#seq) {
+        const pause = this.#beginBatch(file, seq, at);
+        if (pause !== undefined) await pause;
+      }
+      if (!this.#skips) this.#insert(at);
+      at += kernel.u32[(at + 36) >> 2]!;
+    }
+  }
+
+  #beginBatch(
+    file: WalFile,
+    seq: bigint,
+    record: number,
+  ): Promise<void> | undefined {
+    const { lastL0Seq, onBatch } = this.#options;
+    const kernel = this.#kernel;
+    const rises = seq > this.lastSeq;
+    this.#seq = seq;
+    this.#skips = seq <= lastL0Seq;
+    if (this.#skips) return this.#pause();
+    if (rises) this.lastSeq = seq;
+    const hasTime = kernel.u32[(record + 32) >> 2]! & RowFlag.CREATE;
+    onBatch?.(seq, hasTime ? kernel.readI64(record + 8) : undefined);
+    // Only where all that is replayed so far lies below this batch may L0 end.
+    const full = rises && this.rows > 0 && this.#options.isFull();
+    return full ? this.#freeze(file.id - 1) : this.#pause();
+  }
+
+  async #freeze(replayAfterWalId: number): Promise<void> {
+    await this.#options.freeze(replayAfterWalId);
+    await this.#pause();
+  }
+
+  #pause(): Promise<void> | undefined {
+    const { runtime } = this.#options;
+    if (runtime.monotonicMs() - this.#yieldedAtMs < YIELD_AFTER_MS) return;
+    return runtime.yield().then(() => {
+      this.#yieldedAtMs = runtime.monotonicMs();
+    });
+  }
+
+  #insert(record: number): void {
+    const memtable = this.#options.memtable();
+    const replaced = memtable.insertRecord(record);
+    this.rows++;
+    if (replaced !== 0) this.#fold(memtable, replaced, record);
+  }
+
+  /**
+   * SlateDB 0.12 logs merge operands of one batch that differ in expiry one by
+   * one, under one key and number. Later ones win or are merged on top.
+   */
+  #fold(memtable: Memtable, older: number, newer: number): void {
+    const row = this.#rowAt(newer);
+    if (row.kind !== "merge") return;
+    const folded = foldForRead(
+      [row, this.#rowAt(older)],
+      this.#options.mergeOperator,
+    );
+    const { key, value, seq, kind, createTs, expireTs } = folded;
+    const flags = (kind === "merge" ? RowFlag.MERGE : 0) |
+      (createTs === undefined ? 0 : RowFlag.CREATE) |
+      (expireTs === undefined ? 0 : RowFlag.EXPIRE);
+    memtable.insert(key, value, flags, seq, createTs ?? 0n, expireTs ?? 0n);
+  }
+
+  #rowAt(record: number): Row {
+    const kernel = this.#kernel;
+    const [keyBytes, valueBytes, flags] = kernel.u32.subarray(
+      (record + 24) >> 2,
+      (record + 36) >> 2,
+    );
+    const start = record + ROW_HEADER_BYTES;
+    return {
+      key: kernel.slice(start, keyBytes!),
+      value: kernel.slice(start + keyBytes!, valueBytes!),
+      seq: kernel.readU64(record),
+      kind: flags! & RowFlag.MERGE
+        ? "merge"
+        : flags! & RowFlag.TOMBSTONE
+        ? "delete"
+        : "put",
+      ...(flags! & RowFlag.CREATE
+        ? { createTs: kernel.readI64(record + 8) }
+        : {}),
+      ...(flags! & RowFlag.EXPIRE
+        ? { expireTs: kernel.readI64(record + 16) }
+        : {}),
+    };
+  }
+}
