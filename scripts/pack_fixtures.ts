@@ -60,7 +60,9 @@ function pack(source: string, target: string): number {
     const from = path.join(source, entry);
     if (/^settings-.*\.json$/.test(entry)) {
       fs.mkdirSync(target, { recursive: true });
-      fs.copyFileSync(from, path.join(target, entry));
+      const settings = JSON.parse(fs.readFileSync(from, "utf8"));
+      const text = `${JSON.stringify(settings, null, 2)}\n`;
+      fs.writeFileSync(path.join(target, entry), text);
     }
     if (!fs.statSync(from).isDirectory()) continue;
     for (const name of fs.readdirSync(from).sort()) {

@@ -32,7 +32,8 @@ export class ByteWriter {
    * @param value Its low 8 bits count.
    */
   u8(value: number): void {
-    this.#bytes[this.#reserve(1)] = value;
+    const at = this.#reserve(1);
+    this.#bytes[at] = value;
   }
 
   /**
@@ -75,7 +76,8 @@ export class ByteWriter {
    * @param bytes The bytes; copied.
    */
   bytes(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#reserve(bytes.length));
+    const at = this.#reserve(bytes.length);
+    this.#bytes.set(bytes, at);
   }
 
   /**
