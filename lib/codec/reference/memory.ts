@@ -61,7 +61,7 @@ export class ReferenceMemory {
    * @returns Their address, or 0 when the limit is reached.
    */
   alloc(bytes: number): number {
-    const size = sizeClass(bytes >>> 0);
+    const size = sizeClass(bytes);
     let pointer = this.#free.get(size)?.pop() ?? 0;
     if (pointer === 0) {
       if (!this.#reserve(this.#top + size)) return 0;
@@ -101,15 +101,14 @@ export class ReferenceMemory {
    * @returns Its address, or 0 when the limit is reached.
    */
   scratch(bytes: number): number {
-    const wanted = bytes >>> 0;
-    if (this.#scratch !== 0 && wanted <= this.#scratchBytes) {
+    if (this.#scratch !== 0 && bytes <= this.#scratchBytes) {
       return this.#scratch;
     }
-    const pointer = this.alloc(wanted);
+    const pointer = this.alloc(bytes);
     if (pointer === 0) return 0;
     this.free(this.#scratch);
     this.#scratch = pointer;
-    this.#scratchBytes = wanted;
+    this.#scratchBytes = bytes;
     return pointer;
   }
 
@@ -126,14 +125,14 @@ export class ReferenceMemory {
           return buffer();
         },
       },
-      alloc: (bytes) => this.alloc(bytes),
+      alloc: (bytes) => this.alloc(bytes >>> 0),
       free: (pointer) => this.free(pointer),
       memory_limit: (bytes) => {
         const limit = Math.min(bytes >>> 0 || MAX_BYTES, MAX_BYTES);
         this.#limit = limit - limit % PAGE_BYTES;
       },
       memory_used: () => this.#used,
-      scratch: (bytes) => this.scratch(bytes),
+      scratch: (bytes) => this.scratch(bytes >>> 0),
     };
   }
 
