@@ -13,23 +13,29 @@ type NodeProcess = {
   getBuiltinModule?: (name: "node:zlib") => typeof Zlib | undefined;
 };
 
-let chosen: ((bytes: Uint8Array) => number) | undefined;
+/** A CRC-32 of bytes, going on from the CRC-32 of those before them. */
+export type Crc32 = (bytes: Uint8Array, seed?: number) => number;
+
+let chosen: Crc32 | undefined;
 
 /**
  * The checksum that every section and state file carries.
  *
  * @param bytes What to check.
+ * @param seed The checksum of the bytes before these, where there are any.
  * @returns An unsigned 32-bit integer.
  */
-export function crc32(bytes: Uint8Array): number {
+export function crc32(bytes: Uint8Array, seed = 0): number {
   chosen ??= builtIn() ?? crc32ByTables();
-  return chosen(bytes);
+  return chosen(bytes, seed);
 }
 
-function builtIn(): ((bytes: Uint8Array) => number) | undefined {
+function builtIn(): Crc32 | undefined {
   const { process } = globalThis as { process?: NodeProcess };
   const native = process?.getBuiltinModule?.("node:zlib")?.crc32;
-  return native === undefined ? undefined : (bytes) => native(bytes);
+  return native === undefined
+    ? undefined
+    : (bytes, seed = 0) => native(bytes, seed);
 }
 
 /**
@@ -37,7 +43,7 @@ function builtIn(): ((bytes: Uint8Array) => number) | undefined {
  *
  * @returns The function.
  */
-export function crc32ByTables(): (bytes: Uint8Array) => number {
+export function crc32ByTables(): Crc32 {
   // Row k advances a byte's contribution past k further zero bytes.
   const tables = new Uint32Array(256 * SLICES);
   for (let byte = 0; byte < 256; byte++) {
@@ -51,8 +57,8 @@ export function crc32ByTables(): (bytes: Uint8Array) => number {
     const previous = tables[i - 256]!;
     tables[i] = tables[previous & 0xff]! ^ (previous >>> 8);
   }
-  return (bytes) => {
-    let crc = -1;
+  return (bytes, seed = 0) => {
+    let crc = ~seed;
     let i = 0;
     for (const end = bytes.length - 7; i < end; i += 8) {
       crc ^= bytes[i]! | bytes[i + 1]! << 8 | bytes[i + 2]! << 16 |
