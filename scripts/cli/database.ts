@@ -1,0 +1,152 @@
+/**
+ * What a command's flags open: a store, a reader, a writer.
+ *
+ * Commands that read open no writer: a writer would fence the one that is at
+ * work. Whatever is opened here is closed here.
+ *
+ * @module
+ */
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { messageOf } from "../../lib/base/errors.ts";
+import {
+  Db,
+  DbError,
+  type DbOptions,
+  DbReader,
+  type DbReaderOptions,
+  type DbSettings,
+  type ObjectStore,
+  openStore,
+} from "../../mod.ts";
+import type { Arguments } from "./command.ts";
+import {
+  blockTransformerOf,
+  filterBitsOf,
+  filterPoliciesOf,
+  fixedPrefix,
+  mergeOperatorOf,
+} from "./components.ts";
+
+const DEFAULT_STORE = "./data";
+const DEFAULT_PATH = "db";
+const URL_REGEXP = /^[a-z][a-z0-9+.-]+:/i;
+
+/** A store, and the path of the database in it. */
+export interface Place {
+  /** The store. */
+  readonly store: ObjectStore;
+  /** The database's path. */
+  readonly path: string;
+}
+
+/**
+ * The URL of a store; a folder's name is one of a file store.
+ *
+ * @param text What `--store` was given.
+ * @returns A URL.
+ */
+export function storeUrl(text: string): string {
+  return URL_REGEXP.test(text) ? text : pathToFileURL(resolve(text)).href;
+}
+
+/**
+ * Opens the store that `--store` and `--path` name.
+ *
+ * @param given The command's flags.
+ * @param body What to do there.
+ * @returns What `body` returned.
+ */
+export async function withPlace<Result>(
+  given: Arguments,
+  body: (place: Place) => Promise<Result>,
+): Promise<Result> {
+  const store = await openStore(storeUrl(given.text("store") ?? DEFAULT_STORE));
+  try {
+    return await body({ store, path: given.text("path") ?? DEFAULT_PATH });
+  } finally {
+    await store.close?.();
+  }
+}
+
+/**
+ * Opens the database for reading, without a trace of it in the store.
+ *
+ * @param given The command's flags.
+ * @param body What to do with it.
+ * @returns What `body` returned.
+ */
+export function withReader<Result>(
+  given: Arguments,
+  body: (reader: DbReader) => Promise<Result>,
+): Promise<Result> {
+  return withPlace(given, async ({ store, path }) => {
+    const segment = given.count("segment");
+    const options: DbReaderOptions = {
+      store,
+      filterPolicies: filterPoliciesOf(given.text("filters")),
+      ...componentsOf(given),
+      ...(segment === undefined
+        ? {}
+        : { segmentExtractor: fixedPrefix(segment) }),
+      ...(given.has("expired") ? { expiredReads: "return" } : {}),
+    };
+    await using reader = await DbReader.open(path, options);
+    return await body(reader);
+  });
+}
+
+/**
+ * Opens the database as its writer, and makes it where there is none.
+ *
+ * @param given The command's flags.
+ * @param body What to do with it.
+ * @returns What `body` returned.
+ */
+export function withWriter<Result>(
+  given: Arguments,
+  body: (db: Db) => Promise<Result>,
+): Promise<Result> {
+  return withPlace(given, async ({ store, path }) => {
+    if (given.count("segment") !== undefined) {
+      throw new DbError("invalid", "--segment cannot be written yet");
+    }
+    const blockKib = given.count("block-kib");
+    const options: DbOptions = {
+      store,
+      settings: settingsOf(given),
+      ...componentsOf(given),
+      ...(blockKib === undefined ? {} : { blockBytes: blockKib * 1024 }),
+    };
+    await using db = await Db.open(path, options);
+    return await body(db);
+  });
+}
+
+function settingsOf(given: Arguments): DbSettings {
+  const settings = parseSettings(given.text("settings"));
+  const bits = filterBitsOf(given.text("filters"));
+  return bits === undefined
+    ? settings
+    : { ...settings, filter_bits_per_key: bits };
+}
+
+function parseSettings(text: string | undefined): DbSettings {
+  if (text === undefined) return {};
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new DbError("invalid", `--settings is no JSON: ${messageOf(error)}`);
+  }
+}
+
+function componentsOf(
+  given: Arguments,
+): Pick<DbOptions, "mergeOperator" | "blockTransformer"> {
+  const mergeOperator = mergeOperatorOf(given.text("merge"));
+  const blockTransformer = blockTransformerOf(given.text("transform"));
+  return {
+    ...(mergeOperator === undefined ? {} : { mergeOperator }),
+    ...(blockTransformer === undefined ? {} : { blockTransformer }),
+  };
+}
