@@ -63,9 +63,11 @@ class Source {
   }
 }
 
-/** A vector's first element and number of elements. */
-interface Vector {
+/** Where a vector is. */
+export interface Vector {
+  /** Position of the first element in the buffer. */
   readonly start: number;
+  /** Number of elements. */
   readonly count: number;
 }
 
@@ -190,13 +192,32 @@ export class FlatTable {
   }
 
   /**
+   * Finds a vector.
+   *
+   * @param slot The field.
+   * @param elementBytes Bytes of one element.
+   * @returns Where it is; all of it lies inside the buffer.
+   */
+  vector(slot: number, elementBytes: number): Vector | undefined {
+    const at = this.#field(slot, 4);
+    if (at === 0) return undefined;
+    const target = this.#source.follow(at);
+    this.#source.need(target, 4);
+    const count = this.#source.view.getUint32(target, true);
+    const start = target + 4;
+    this.#source.need(start, count * elementBytes);
+    this.#source.spend(count * elementBytes);
+    return { start, count };
+  }
+
+  /**
    * Reads a vector of bytes.
    *
    * @param slot The field.
    * @returns A view, not a copy.
    */
   bytes(slot: number): Uint8Array | undefined {
-    const vector = this.#vector(slot, 1);
+    const vector = this.vector(slot, 1);
     if (vector === undefined) return undefined;
     const { start, count } = vector;
     return this.#source.bytes.subarray(start, start + count);
@@ -230,7 +251,7 @@ export class FlatTable {
    * @returns The integers; empty where the field is absent.
    */
   u32s(slot: number): number[] {
-    const vector = this.#vector(slot, 4);
+    const vector = this.vector(slot, 4);
     const values: number[] = [];
     if (vector === undefined) return values;
     for (let i = 0; i < vector.count; i++) {
@@ -258,7 +279,7 @@ export class FlatTable {
    * @returns The tables; `undefined` where the field is absent.
    */
   tables(slot: number): FlatTable[] | undefined {
-    const vector = this.#vector(slot, 4);
+    const vector = this.vector(slot, 4);
     if (vector === undefined) return undefined;
     const tables: FlatTable[] = [];
     for (let i = 0; i < vector.count; i++) {
@@ -303,17 +324,5 @@ export class FlatTable {
       throw this.damage("a field outside its table");
     }
     return this.#position + offset;
-  }
-
-  #vector(slot: number, elementBytes: number): Vector | undefined {
-    const at = this.#field(slot, 4);
-    if (at === 0) return undefined;
-    const target = this.#source.follow(at);
-    this.#source.need(target, 4);
-    const count = this.#source.view.getUint32(target, true);
-    const start = target + 4;
-    this.#source.need(start, count * elementBytes);
-    this.#source.spend(count * elementBytes);
-    return { start, count };
   }
 }

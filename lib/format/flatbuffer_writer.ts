@@ -24,15 +24,17 @@ const WIDTHS = { u64: 8, i64: 8, u32: 4, ref: 4, u16: 2, u8: 1 } as const;
  * Writes a table whose children are written already.
  *
  * @param builder Where to.
- * @param fields The fields that may be present, in any order.
+ * @param fields The fields that may be present, ascending by slot.
  * @returns The table.
  */
 export function writeTable(builder: Builder, fields: readonly Field[]): number {
-  const inOrder = fields.toSorted((a, b) =>
-    WIDTHS[b[1]] - WIDTHS[a[1]] || b[0] - a[0]
-  );
-  builder.startObject(Math.max(...fields.map(([slot]) => slot)) + 1);
-  for (const field of inOrder) writeField(builder, field);
+  builder.startObject(fields.at(-1)![0] + 1);
+  for (let width = 8; width > 0; width >>= 1) {
+    for (let i = fields.length - 1; i >= 0; i--) {
+      const field = fields[i]!;
+      if (WIDTHS[field[1]] === width) writeField(builder, field);
+    }
+  }
   return builder.endObject();
 }
 

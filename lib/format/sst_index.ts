@@ -12,12 +12,14 @@
  * @module
  */
 import { Builder } from "flatbuffers";
-import { DbError } from "../base/errors.ts";
 import { FlatTable } from "./flatbuffer_reader.ts";
 import { finishBuffer, writeRefs, writeTable } from "./flatbuffer_writer.ts";
 
 /** Bytes that an entry takes besides its separator; a guess for the first size. */
 const ENTRY_BYTES = 40;
+/** How often a byte may be part of a separator, on average. */
+const MAX_SHARING = 4;
+const TWO_32 = 0x1_0000_0000;
 
 /** An index block. */
 export interface SstIndex {
@@ -58,21 +60,48 @@ export function encodeIndex(index: SstIndex): Uint8Array {
  * or lie outside the data.
  */
 export function decodeIndex(bytes: Uint8Array, dataEnd: number): SstIndex {
-  const root = FlatTable.root(bytes, "SST index");
-  const entries = root.required(root.tables(0), "the list of blocks");
-  const offsets = new Float64Array(entries.length);
+  const { offsets, starts, lengths } = locateEntries(bytes, dataEnd);
   const firstKeys: Uint8Array[] = [];
-  let previous = -1;
-  for (const entry of entries) {
-    const offset = entry.size(0);
-    if (offset <= previous || offset >= dataEnd) {
-      throw entry.damage(`a block at ${offset} of ${dataEnd} bytes of data`);
-    }
-    previous = offset;
-    offsets[firstKeys.length] = offset;
-    firstKeys.push(entry.required(entry.bytes(1), "a separator"));
+  for (let i = 0; i < starts.length; i++) {
+    const start = starts[i]!;
+    firstKeys.push(bytes.subarray(start, start + lengths[i]!));
   }
-  return { offsets, firstKeys };
+  return { offsets: offsets.subarray(0, starts.length), firstKeys };
+}
+
+/** An index block as a reader keeps it. */
+export interface PackedIndex {
+  /** Where each block starts, then where the last one ends. */
+  readonly offsets: Float64Array<ArrayBuffer>;
+  /** The separators as {@linkcode packIndex} lays them out. */
+  readonly packed: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * {@linkcode decodeIndex} and {@linkcode packIndex} in one, without an object
+ * per block.
+ *
+ * @param bytes A FlatBuffer, after decompression.
+ * @param dataEnd Where the data blocks end.
+ * @returns The index; nothing in it refers to `bytes`.
+ * @throws {DbError} Kind `"data"` if it is damaged, or if a block would be empty
+ * or lie outside the data.
+ */
+export function decodePackedIndex(
+  bytes: Uint8Array,
+  dataEnd: number,
+): PackedIndex {
+  const { offsets, starts, lengths } = locateEntries(bytes, dataEnd);
+  const packed = layOut(lengths);
+  let at = packed.length - sum(lengths);
+  for (let i = 0; i < starts.length; i++) {
+    const length = lengths[i]!;
+    const start = starts[i]!;
+    // Most separators are shorter than what a call to set() is worth.
+    for (let j = 0; j < length; j++) packed[at + j] = bytes[start + j]!;
+    at += length;
+  }
+  return { offsets, packed };
 }
 
 /**
@@ -82,25 +111,118 @@ export function decodeIndex(bytes: Uint8Array, dataEnd: number): SstIndex {
  *
  * @param index The index.
  * @returns Bytes to copy into the kernel's memory.
- * @throws {DbError} Kind `"data"` if it is too large for that.
  */
 export function packIndex(index: SstIndex): Uint8Array<ArrayBuffer> {
-  const { firstKeys } = index;
-  let offset = 4 * (firstKeys.length + 2);
-  let length = offset;
-  for (const key of firstKeys) length += key.length;
-  if (length > 0x7fff_ffff) {
-    throw new DbError("data", `The SST index is too large: ${length} bytes`);
+  const lengths = Uint32Array.from(index.firstKeys, (key) => key.length);
+  const packed = layOut(lengths);
+  let at = packed.length - sum(lengths);
+  for (const key of index.firstKeys) {
+    packed.set(key, at);
+    at += key.length;
   }
-  const packed = new Uint8Array(length);
-  const view = new DataView(packed.buffer);
-  view.setUint32(0, firstKeys.length, true);
-  for (let i = 0; i < firstKeys.length; i++) {
-    const key = firstKeys[i]!;
-    view.setUint32(4 + 4 * i, offset, true);
-    packed.set(key, offset);
-    offset += key.length;
-  }
-  view.setUint32(4 + 4 * firstKeys.length, offset, true);
   return packed;
+}
+
+/** Count and offsets, and room for the separators. */
+function layOut(lengths: Uint32Array): Uint8Array<ArrayBuffer> {
+  let offset = 4 * (lengths.length + 2);
+  const packed = new Uint8Array(offset + sum(lengths));
+  const view = new DataView(packed.buffer);
+  view.setUint32(0, lengths.length, true);
+  for (let i = 0; i < lengths.length; i++) {
+    view.setUint32(4 + 4 * i, offset, true);
+    offset += lengths[i]!;
+  }
+  view.setUint32(4 + 4 * lengths.length, offset, true);
+  return packed;
+}
+
+function sum(lengths: Uint32Array): number {
+  let total = 0;
+  for (const length of lengths) total += length;
+  return total;
+}
+
+/** Where everything stands in an index block. */
+interface Entries {
+  /** Where each data block starts, then where the last one ends. */
+  readonly offsets: Float64Array<ArrayBuffer>;
+  /** Positions of the separators in the buffer. */
+  readonly starts: Uint32Array;
+  readonly lengths: Uint32Array;
+}
+
+/**
+ * Finds the entries by position rather than as tables: a large SST has tens of
+ * thousands of them, and every cold read starts here.
+ */
+function locateEntries(bytes: Uint8Array, dataEnd: number): Entries {
+  const root = FlatTable.root(bytes, "SST index");
+  const { start, count } = root.required(root.vector(0, 4), "the block list");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = bytes.length;
+  const offsets = new Float64Array(count + 1);
+  const starts = new Uint32Array(count);
+  const lengths = new Uint32Array(count);
+  let shape: EntryShape = { vtable: -1, bytes: 0, offset: 0, key: 0 };
+  let previous = -1;
+  let budget = MAX_SHARING * end;
+  for (let i = 0; i < count; i++) {
+    const entry = start + 4 * i + view.getUint32(start + 4 * i, true);
+    if (entry + 4 > end) throw root.damage("an entry out of bounds");
+    const vtable = entry - view.getInt32(entry, true);
+    if (vtable !== shape.vtable) shape = readShape(root, view, vtable);
+    if (entry + shape.bytes > end) throw root.damage("an entry out of bounds");
+    const offset = shape.offset === 0
+      ? 0
+      : view.getUint32(entry + shape.offset, true) +
+        TWO_32 * view.getUint32(entry + shape.offset + 4, true);
+    if (offset <= previous || offset >= dataEnd) {
+      throw root.damage(`a block at ${offset} of ${dataEnd} bytes of data`);
+    }
+    previous = offset;
+    const keyField = entry + shape.key;
+    const key = keyField + view.getUint32(keyField, true);
+    if (key + 4 > end) throw root.damage("a separator out of bounds");
+    const length = view.getUint32(key, true);
+    budget -= length;
+    if (key + 4 + length > end || budget < 0) {
+      throw root.damage("a separator out of bounds");
+    }
+    offsets[i] = offset;
+    starts[i] = key + 4;
+    lengths[i] = length;
+  }
+  offsets[count] = dataEnd;
+  return { offsets, starts, lengths };
+}
+
+/** Where entries with one vtable have their fields. */
+interface EntryShape {
+  readonly vtable: number;
+  /** Length of the entry. */
+  readonly bytes: number;
+  /** Where the block's offset is; 0 where it is left out. */
+  readonly offset: number;
+  /** Where the reference to the separator is. */
+  readonly key: number;
+}
+
+function readShape(
+  root: FlatTable,
+  view: DataView,
+  vtable: number,
+): EntryShape {
+  const end = view.byteLength;
+  if (vtable < 0 || vtable + 4 > end) throw root.damage("a vtable");
+  const length = view.getUint16(vtable, true);
+  const bytes = view.getUint16(vtable + 2, true);
+  if (length < 8 || vtable + length > end) throw root.damage("a vtable");
+  const offset = view.getUint16(vtable + 4, true);
+  const key = view.getUint16(vtable + 6, true);
+  if (offset !== 0 && (offset < 4 || offset + 8 > bytes)) {
+    throw root.damage("a field outside its table");
+  }
+  if (key < 4 || key + 4 > bytes) throw root.damage("a separator is missing");
+  return { vtable, bytes, offset, key };
 }
