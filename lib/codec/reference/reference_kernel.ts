@@ -5,10 +5,13 @@
  * @module
  */
 import { ABI_VERSION, type KernelExports } from "../abi.ts";
+import { createReferenceBlocks } from "./blocks.ts";
+import { createReferenceBuilders } from "./builder.ts";
 import { createReferenceHashes } from "./hashes.ts";
 import { createReferenceLz4 } from "./lz4.ts";
 import { ReferenceMemory } from "./memory.ts";
 import { ReferenceMemtables } from "./memtable.ts";
+import { createReferenceMerges } from "./merge.ts";
 import { createReferenceSnappy } from "./snappy.ts";
 
 /**
@@ -19,14 +22,15 @@ import { createReferenceSnappy } from "./snappy.ts";
 export function createReferenceKernel(): KernelExports {
   const memory = new ReferenceMemory();
   const memtables = new ReferenceMemtables(memory);
-  const exports = {
+  return {
     abi_version: () => ABI_VERSION,
     ...memory.exports(),
     ...createReferenceHashes(memory),
     ...createReferenceSnappy(memory),
     ...createReferenceLz4(memory),
     ...memtables.exports(),
+    ...createReferenceBlocks(memory),
+    ...createReferenceBuilders(memory),
+    ...createReferenceMerges(memory, memtables),
   };
-  // Blocks, builder and merge join here.
-  return exports as unknown as KernelExports;
 }
