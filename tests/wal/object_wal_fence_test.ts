@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { DbError } from "../../lib/base/errors.ts";
+import type { DbError } from "../../lib/base/errors.ts";
 import { walName } from "../../lib/format/paths.ts";
 import { FENCE_FILE } from "../../lib/format/wal_file.ts";
 import { MemoryStore } from "../../lib/object_store/memory_store.ts";
