@@ -126,3 +126,22 @@ export function syncReadsOf(store: ObjectStore): SyncReads | undefined {
     ? store as ObjectStore & SyncReads
     : undefined;
 }
+
+/**
+ * The URL by which another thread or process opens the same store; found by
+ * feature, a property `url`.
+ *
+ * @param store Any store.
+ * @returns The URL, or `undefined` where none can name it, as with memory.
+ */
+export function storeUrl(store: ObjectStore): string | undefined {
+  return "url" in store && typeof store.url === "string"
+    ? store.url
+    : undefined;
+}
+
+/**
+ * The metadata that tells whose put made an object, under SlateDB's name: a
+ * put whose reply was lost finds itself by it.
+ */
+export const PUT_ID_KEY = "slatedbputid";
