@@ -29,7 +29,8 @@ const SHARED = new WeakMap<MemoryBudget, BlockCache>();
 
 /** Keeps the blocks most likely to be asked for again, within a budget. */
 export class BlockCache {
-  readonly #kernel: Kernel;
+  /** Where the blocks live. */
+  readonly kernel: Kernel;
   readonly #budget: MemoryBudget;
   readonly #small = new BlockQueue();
   readonly #main = new BlockQueue();
@@ -43,7 +44,7 @@ export class BlockCache {
    * @param budget What blocks are charged to.
    */
   constructor(kernel: Kernel, budget: MemoryBudget) {
-    this.#kernel = kernel;
+    this.kernel = kernel;
     this.#budget = budget;
   }
 
@@ -83,10 +84,9 @@ export class BlockCache {
    */
   reserve(bytes: number): number {
     this.#makeRoom(bytes);
-    let pointer = this.#kernel.alloc(bytes);
-    while (pointer === 0 && this.#evictOne()) {
-      pointer = this.#kernel.alloc(bytes);
-    }
+    const { exports } = this.kernel;
+    let pointer = exports.alloc(bytes);
+    while (pointer === 0 && this.#evictOne()) pointer = exports.alloc(bytes);
     if (pointer !== 0) return pointer;
     throw new DbError(
       "unavailable",
@@ -147,7 +147,7 @@ export class BlockCache {
    */
   release(block: CachedBlock): void {
     this.#budget.chargeCache(-block.bytes);
-    this.#kernel.free(block.pointer);
+    this.kernel.exports.free(block.pointer);
   }
 
   #makeRoom(bytes: number): void {

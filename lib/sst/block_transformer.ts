@@ -15,14 +15,14 @@ export interface BlockTransformer {
   /**
    * Rewrites one section before it is stored.
    *
-   * @param bytes The compressed section; valid during the call only.
+   * @param bytes The compressed section; the transformer may keep or change it.
    * @returns What to store. May be longer or shorter.
    */
   encode(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
   /**
    * The inverse of {@linkcode encode}.
    *
-   * @param bytes What was stored, its checksum verified; valid during the call only.
+   * @param bytes What was stored, its checksum verified; the transformer may keep or change it.
    * @returns The compressed section. A throw is reported as damaged data.
    */
   decode(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;

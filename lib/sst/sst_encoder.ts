@@ -1,14 +1,31 @@
 /**
- * Rows to the bytes of one SST.
+ * Rows to the bytes of one SST, in the profile that every version of SlateDB
+ * since 0.12 reads (FORMAT §12).
+ *
+ * Owns: the order of sections and what the info says of them. Does not own:
+ * blocks, separators, statistics and filter bits, which the kernel builds, and
+ * which rows there are.
  *
  * @module
  */
 import { DbError } from "../base/errors.ts";
 import type { Runtime } from "../base/runtime.ts";
+import { BUILDER_STATE } from "../codec/abi.ts";
 import type { Compression } from "../codec/compression.ts";
 import type { Kernel } from "../codec/kernel.ts";
+import { encodeLegacyFilter } from "../format/filter_block.ts";
+import { encodeIndex } from "../format/sst_index.ts";
 import type { SstInfo, SstType } from "../format/sst_info.ts";
+import { encodeSstTail } from "../format/sst_layout.ts";
+import { encodeStats, type RowCounts } from "../format/sst_stats.ts";
+import { encodeSeqKey } from "../format/wal_file.ts";
 import type { BlockTransformer } from "./block_transformer.ts";
+import { encodeSection, type SectionCoding } from "./section.ts";
+import { SstBody } from "./sst_body.ts";
+
+/** Others get their turn at least this often. */
+const TURN_MS = 4;
+const DEFAULT_EXPECTED_BYTES = 64 * 1024;
 
 /** How an SST is written. */
 export interface SstEncoderOptions {
@@ -48,23 +65,43 @@ export interface EncodedSst {
 
 /** Encodes one SST; dispose of it when done. */
 export class SstEncoder implements Disposable {
+  readonly #kernel: Kernel;
+  readonly #options: SstEncoderOptions;
+  readonly #coding: SectionCoding;
+  readonly #body: SstBody;
+  readonly #offsets: number[] = [];
+  readonly #separators: Uint8Array[] = [];
+  readonly #counts: RowCounts[] = [];
+  #builder: number;
+  #turnEnd: number;
+
   /**
    * Constructs a new {@linkcode SstEncoder}.
    *
    * @param kernel Where the rows are.
    * @param options How to write them.
+   * @throws {DbError} Kind `"unavailable"` if there is no memory for it.
    */
-  constructor(_kernel: Kernel, _options: SstEncoderOptions) {
+  constructor(kernel: Kernel, options: SstEncoderOptions) {
+    const { sstType, blockBytes, compression, transformer } = options;
+    this.#kernel = kernel;
+    this.#options = options;
+    this.#coding = { kernel, compression, transformer };
+    this.#body = new SstBody(options.expectedBytes ?? DEFAULT_EXPECTED_BYTES);
+    const bits = sstType === "wal" ? 0 : options.filterBitsPerKey;
+    this.#builder = kernel.exports.builder_create(blockBytes, bits);
+    if (this.#builder === 0) throw exhausted();
+    this.#turnEnd = options.runtime.monotonicMs() + TURN_MS;
   }
 
   /** Rows added so far. */
   get rows(): number {
-    return 0;
+    return this.#u32(BUILDER_STATE.ROWS);
   }
 
   /** Bytes of finished blocks so far. */
   get bytes(): number {
-    return 0;
+    return this.#body.length;
   }
 
   /**
@@ -74,8 +111,20 @@ export class SstEncoder implements Disposable {
    * @param bytes Bytes of all records.
    * @returns A promise where it let others run, or a codec is asynchronous.
    */
-  add(_pointer: number, _bytes: number): Promise<void> | undefined {
-    throw new DbError("internal", "not yet");
+  add(pointer: number, bytes: number): Promise<void> | undefined {
+    const { exports } = this.#kernel;
+    let at = pointer;
+    let left = bytes;
+    while (left > 0) {
+      const taken = exports.builder_add(this.#builder, at, left);
+      if (taken < 0) throw exhausted();
+      at += taken;
+      left -= taken;
+      if (left === 0) return undefined;
+      const waiting = this.#closeBlock() ?? this.#turn();
+      if (waiting !== undefined) return waiting.then(() => this.add(at, left));
+    }
+    return undefined;
   }
 
   /**
@@ -86,10 +135,20 @@ export class SstEncoder implements Disposable {
    * @returns As {@linkcode add}.
    */
   addChain(
-    _firstRecord: number,
-    _lastRecord: number,
+    firstRecord: number,
+    lastRecord: number,
   ): Promise<void> | undefined {
-    throw new DbError("internal", "not yet");
+    const { exports } = this.#kernel;
+    let record = firstRecord;
+    for (;;) {
+      record = exports.builder_add_chain(this.#builder, record, lastRecord);
+      if (record < 0) throw exhausted();
+      if (record === 0) return undefined;
+      const waiting = this.#closeBlock() ?? this.#turn();
+      if (waiting !== undefined) {
+        return waiting.then(() => this.addChain(record, lastRecord));
+      }
+    }
   }
 
   /**
@@ -97,16 +156,171 @@ export class SstEncoder implements Disposable {
    *
    * @returns The bytes and what the manifest needs.
    */
-  finish(): Promise<EncodedSst> {
-    throw new DbError("internal", "not yet");
+  async finish(): Promise<EncodedSst> {
+    await this.#closeBlock();
+    const { sstType, compression } = this.#options;
+    const body = this.#body;
+    const { rows } = this;
+    const filterOffset = body.length;
+    const filterBytes = await this.#addSection(this.#filter());
+    const indexOffset = body.length;
+    const indexBytes = await this.#addSection(
+      encodeIndex({ offsets: this.#offsets, firstKeys: this.#separators }),
+    );
+    const statsOffset = body.length;
+    const statsBytes = await this.#addSection(this.#stats());
+    const info: SstInfo = {
+      ...this.#entries(),
+      indexOffset,
+      indexBytes,
+      filterOffset,
+      filterBytes,
+      statsOffset: statsBytes === 0 ? 0 : statsOffset,
+      statsBytes,
+      compression,
+      sstType,
+      filterFormat: "legacy",
+    };
+    body.add(encodeSstTail(info, body.length));
+    return {
+      info,
+      body: body.finish(),
+      formatVersion: 2,
+      rows,
+      minSeq: this.#u64(BUILDER_STATE.MIN_SEQ),
+      maxSeq: this.#u64(BUILDER_STATE.MAX_SEQ),
+    };
   }
 
   /** Frees what the kernel holds; a second time is fine. */
   dispose(): void {
+    if (this.#builder === 0) return;
+    this.#kernel.exports.builder_free(this.#builder);
+    this.#builder = 0;
   }
 
   /** See {@linkcode dispose}. */
   [Symbol.dispose](): void {
     this.dispose();
   }
+
+  /** Stores the block under construction, if it has rows. */
+  #closeBlock(): Promise<void> | undefined {
+    const bytes = this.#kernel.exports.builder_finish_block(this.#builder);
+    if (bytes < 0) throw exhausted();
+    if (bytes === 0) return undefined;
+    this.#offsets.push(this.#body.length);
+    this.#separators.push(
+      this.#options.sstType === "wal"
+        ? encodeSeqKey(this.#u64(BUILDER_STATE.BLOCK_FIRST_SEQ))
+        : this.#copy(BUILDER_STATE.SEPARATOR, BUILDER_STATE.SEPARATOR_BYTES),
+    );
+    this.#counts.push({
+      puts: this.#u32(BUILDER_STATE.BLOCK_PUTS),
+      deletes: this.#u32(BUILDER_STATE.BLOCK_DELETES),
+      merges: this.#u32(BUILDER_STATE.BLOCK_MERGES),
+    });
+    const block = this.#u32(BUILDER_STATE.BLOCK);
+    const content = this.#kernel.u8.subarray(block, block + bytes);
+    const stored = encodeSection(this.#coding, content);
+    if (stored instanceof Promise) {
+      return stored.then((stored) => void this.#body.addSection(stored));
+    }
+    this.#body.addSection(stored);
+    return undefined;
+  }
+
+  /** Lets others run when the turn is over. */
+  #turn(): Promise<void> | undefined {
+    const { runtime } = this.#options;
+    if (runtime.monotonicMs() < this.#turnEnd) return undefined;
+    return runtime.yield().then(() => {
+      this.#turnEnd = runtime.monotonicMs() + TURN_MS;
+    });
+  }
+
+  /** Stores a section other than a block; 0 where there is none. */
+  async #addSection(content: Uint8Array | undefined): Promise<number> {
+    if (content === undefined) return 0;
+    return this.#body.addSection(await encodeSection(this.#coding, content));
+  }
+
+  #filter(): Uint8Array | undefined {
+    const { sstType, filterBitsPerKey, minFilterKeys } = this.#options;
+    const { rows } = this;
+    if (sstType === "wal" || rows === 0 || rows < minFilterKeys) {
+      return undefined;
+    }
+    const probes = probesFor(filterBitsPerKey);
+    const bytes = this.#kernel.exports.builder_filter(this.#builder, probes);
+    if (bytes < 0) throw exhausted();
+    if (bytes === 0) return undefined;
+    const bits = this.#u32(BUILDER_STATE.FILTER);
+    return encodeLegacyFilter(
+      probes,
+      this.#kernel.u8.subarray(bits, bits + bytes),
+    );
+  }
+
+  #stats(): Uint8Array | undefined {
+    if (this.#options.sstType === "wal") return undefined;
+    let puts = 0;
+    let deletes = 0;
+    let merges = 0;
+    for (const block of this.#counts) {
+      puts += block.puts;
+      deletes += block.deletes;
+      merges += block.merges;
+    }
+    return encodeStats({
+      puts,
+      deletes,
+      merges,
+      rawKeyBytes: Number(this.#u64(BUILDER_STATE.RAW_KEY_BYTES)),
+      rawValueBytes: Number(this.#u64(BUILDER_STATE.RAW_VALUE_BYTES)),
+      blocks: this.#counts,
+    });
+  }
+
+  #entries(): Pick<SstInfo, "firstEntry" | "lastEntry"> {
+    if (this.rows === 0) return {};
+    // The index of a WAL file is keyed by seq, and so is its first entry.
+    if (this.#options.sstType === "wal") {
+      return { firstEntry: this.#separators[0]! };
+    }
+    return {
+      firstEntry: this.#copy(
+        BUILDER_STATE.FIRST_KEY,
+        BUILDER_STATE.FIRST_KEY_BYTES,
+      ),
+      lastEntry: this.#copy(
+        BUILDER_STATE.LAST_KEY,
+        BUILDER_STATE.LAST_KEY_BYTES,
+      ),
+    };
+  }
+
+  #u32(offset: number): number {
+    return this.#kernel.u32[(this.#builder + offset) >> 2]!;
+  }
+
+  #u64(offset: number): bigint {
+    return this.#kernel.readU64(this.#builder + offset);
+  }
+
+  #copy(pointerAt: number, bytesAt: number): Uint8Array {
+    return this.#kernel.slice(this.#u32(pointerAt), this.#u32(bytesAt));
+  }
+}
+
+/** SlateDB's number of probes, in its arithmetic of 32-bit floats. */
+function probesFor(bitsPerKey: number): number {
+  return Math.trunc(Math.fround(Math.fround(bitsPerKey) * Math.fround(0.69)));
+}
+
+function exhausted(): DbError {
+  return new DbError(
+    "unavailable",
+    "Cannot encode an SST: linear memory is exhausted; lower 'cacheBytes' and 'memtableBytes', or close other databases",
+  );
 }

@@ -1,24 +1,34 @@
 /**
  * SST ids to tables and objects.
  *
+ * Owns: one table for each SST and visible range, however many views hold it;
+ * where an SST's object is; putting new ones.
+ * Does not own: which SSTs are live; the manifest says.
+ *
  * @module
  */
+import { toHex } from "../base/bytes.ts";
 import { DbError } from "../base/errors.ts";
-import type { Ulid } from "../base/ids.ts";
+import { type Ulid, UlidSource } from "../base/ids.ts";
+import type { KeyBound } from "../base/key_range.ts";
 import type { Logger } from "../base/log.ts";
 import type { Recorder } from "../base/metrics.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { BlockCache } from "../cache/block_cache.ts";
 import type { Kernel } from "../codec/kernel.ts";
 import type { ExternalDb, SstHandle } from "../format/manifest.ts";
+import { sstName } from "../format/paths.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
 import type { BlockTransformer } from "./block_transformer.ts";
+import { type FilterPolicy, WHOLE_KEYS } from "./filter_policy.ts";
 import type { EncodedSst } from "./sst_encoder.ts";
-import { SstTable } from "./sst_table.ts";
+import { SstObject } from "./sst_object.ts";
+import { SstTable, type TableContext } from "./sst_table.ts";
+import { createTableMetrics } from "./table_metrics.ts";
 
 /** What a {@linkcode SstStore} works with. */
 export interface SstStoreOptions {
-  /** Where loaded blocks live. */
+  /** Where what is loaded lives; the cache's own. */
   readonly kernel: Kernel;
   /** Where the objects are. */
   readonly store: ObjectStore;
@@ -28,9 +38,11 @@ export interface SstStoreOptions {
   readonly cache: BlockCache;
   /** The user's step after compression. */
   readonly transformer?: BlockTransformer | undefined;
+  /** The policies whose filters are asked, besides that of whole keys. */
+  readonly filterPolicies?: readonly FilterPolicy[] | undefined;
   /** Clock and randomness. */
   readonly runtime: Runtime;
-  /** Where requests and cache hits are counted. */
+  /** Where cache misses and filters are counted. */
   readonly recorder: Recorder;
   /** Told of reads that had to be repeated. */
   readonly logger: Logger;
@@ -38,12 +50,37 @@ export interface SstStoreOptions {
 
 /** The SSTs of one database. */
 export class SstStore {
+  readonly #store: ObjectStore;
+  readonly #root: string;
+  readonly #logger: Logger;
+  readonly #ids: UlidSource;
+  readonly #context: TableContext;
+  readonly #tables = new Map<string, SstTable>();
+
   /**
    * Constructs a new {@linkcode SstStore}; no I/O.
    *
    * @param options What it works with.
    */
-  constructor(_options: SstStoreOptions) {
+  constructor(options: SstStoreOptions) {
+    const { store, root, cache, transformer, filterPolicies = [] } = options;
+    this.#store = store;
+    this.#root = root;
+    this.#logger = options.logger;
+    this.#ids = new UlidSource(options.runtime);
+    this.#context = {
+      kernel: options.kernel,
+      cache,
+      transformer,
+      policies: [WHOLE_KEYS, ...filterPolicies],
+      metrics: createTableMetrics(options.recorder),
+      retire: (table) => this.#retire(table),
+    };
+  }
+
+  /** How many tables somebody holds, or has made and not yet held. */
+  get tables(): number {
+    return this.#tables.size;
   }
 
   /**
@@ -56,9 +93,17 @@ export class SstStore {
    */
   table(
     handle: SstHandle,
-    _externalDbs: readonly ExternalDb[] = [],
+    externalDbs: readonly ExternalDb[] = [],
   ): SstTable {
-    return new SstTable(handle);
+    const key = keyOf(handle);
+    const known = this.#tables.get(key);
+    if (known !== undefined) return known;
+    const owner = externalDbs.find(({ sstIds }) => sstIds.includes(handle.id));
+    const name = sstName(owner?.path ?? this.#root, handle.id);
+    const object = new SstObject(this.#store, name, this.#logger);
+    const table = new SstTable(handle, object, this.#context);
+    this.#tables.set(key, table);
+    return table;
   }
 
   /**
@@ -67,7 +112,16 @@ export class SstStore {
    * @returns A ULID.
    */
   nextId(): Ulid {
-    throw new DbError("internal", "not yet");
+    return this.#ids.next();
+  }
+
+  /**
+   * Makes every later id greater than one that was seen.
+   *
+   * @param id The ULID of an SST or of a compaction.
+   */
+  observeId(id: Ulid): void {
+    this.#ids.observe(id);
   }
 
   /**
@@ -76,12 +130,37 @@ export class SstStore {
    * @param id Its id, from {@linkcode nextId}.
    * @param encoded The SST.
    * @param signal Ends the call with the signal's reason.
+   * @throws {DbError} Kind `"unavailable"` if the store fails.
    */
-  put(
-    _id: Ulid,
-    _encoded: EncodedSst,
-    _signal?: AbortSignal,
+  async put(
+    id: Ulid,
+    encoded: EncodedSst,
+    signal?: AbortSignal,
   ): Promise<void> {
-    throw new DbError("internal", "not yet");
+    const name = sstName(this.#root, id);
+    // Nobody else has this id: a second try may overwrite the first.
+    const result = await this.#store.put(name, encoded.body, {
+      mode: "overwrite",
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (!result.ok) {
+      throw new DbError("internal", `${name} was refused: ${result.reason}`);
+    }
   }
+
+  #retire(table: SstTable): void {
+    const key = keyOf(table.handle);
+    if (this.#tables.get(key) === table) this.#tables.delete(key);
+  }
+}
+
+function keyOf({ id, visibleRange }: SstHandle): string {
+  if (visibleRange === undefined) return id;
+  const { lower, upper } = visibleRange;
+  return `${id} ${showBound(lower)} ${showBound(upper)}`;
+}
+
+function showBound(bound: KeyBound | undefined): string {
+  if (bound === undefined) return "";
+  return (bound.inclusive ? "=" : "<") + toHex(bound.key);
 }

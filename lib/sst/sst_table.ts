@@ -1,29 +1,316 @@
 /**
  * One SST, ready to read.
  *
+ * Owns: its index and filters while they are in linear memory, and loading them,
+ * once at a time however many ask.
+ * Does not own: what stays in memory; the cache decides. Nothing is loaded before
+ * it is needed.
+ *
+ * Invariant: whatever is found in memory without an `await` may be used until the
+ * next load, without pinning it.
+ *
  * @module
  */
+import { invariant } from "../base/errors.ts";
+import { intersect, type KeyBound, type KeyRange } from "../base/key_range.ts";
+import type { BlockCache } from "../cache/block_cache.ts";
+import type { BlockOwner } from "../cache/cached_block.ts";
+import type { Kernel } from "../codec/kernel.ts";
 import type { SstHandle } from "../format/manifest.ts";
+import { dataEnd } from "../format/sst_info.ts";
+import type { BlockTransformer } from "./block_transformer.ts";
+import type { FilterPolicy } from "./filter_policy.ts";
+import type { SectionCoding } from "./section.ts";
+import type { SstObject } from "./sst_object.ts";
+import { TableBlocks } from "./table_blocks.ts";
+import {
+  decodeTail,
+  type LoadedFilter,
+  placeContent,
+  type TableContent,
+} from "./table_content.ts";
+import type { TableMetrics } from "./table_metrics.ts";
+
+/** Room for the info block and the footer besides the info's two keys. */
+const TAIL_BYTES = 1024;
+/** One byte behind a key makes the next greater one. */
+const ZERO = 0;
+
+/** What every table of a store shares. */
+export interface TableContext {
+  /** Where what is loaded lives; the cache's own. */
+  readonly kernel: Kernel;
+  /** Holds what is loaded. */
+  readonly cache: BlockCache;
+  /** The user's step after compression. */
+  readonly transformer: BlockTransformer | undefined;
+  /** The policies whose filters can be asked. */
+  readonly policies: readonly FilterPolicy[];
+  /** Hits, misses, and what filters say. */
+  readonly metrics: TableMetrics;
+  /** Told when nobody holds a table any more. */
+  retire(table: SstTable): void;
+}
 
 /** One SST as one place of the tree refers to it. */
-export class SstTable {
+export class SstTable implements BlockOwner {
   /** How the manifest refers to it. */
   readonly handle: SstHandle;
+  /** The keys it may hold, as far as the reference lets them be seen. */
+  readonly range: KeyRange;
+  /** Whether it certainly holds no key at all. */
+  readonly empty: boolean;
+  /** See {@linkcode BlockOwner.serial}. */
+  readonly serial: number;
+  /** The name of its object. */
+  readonly name: string;
+  /** Its data blocks; their number is known once it is ready. */
+  readonly blocks: TableBlocks;
+  /** Address of the index; 0: not in memory. */
+  index = 0;
+  /** The filter over whole keys; `undefined`: none, or not in memory. */
+  wholeKeyFilter: LoadedFilter | undefined;
+  /** Filters over prefixes of keys; empty while not in memory. */
+  prefixFilters: readonly LoadedFilter[] = [];
+  /** Merge operands among its rows; `undefined`: not known, or not yet. */
+  merges: number | undefined;
+  readonly #context: TableContext;
+  readonly #object: SstObject;
+  readonly #coding: SectionCoding;
+  readonly #kernel: Kernel;
+  #content: TableContent | undefined;
+  #loading: Promise<void> | undefined;
+  #references = 0;
+  #retired = false;
 
   /**
    * Constructs a new {@linkcode SstTable}, referenced by nobody; no I/O.
    *
    * @param handle How the manifest refers to it.
+   * @param object Where its bytes are.
+   * @param context What every table shares.
    */
-  constructor(handle: SstHandle) {
+  constructor(handle: SstHandle, object: SstObject, context: TableContext) {
+    const { kernel, cache, transformer, metrics } = context;
     this.handle = handle;
+    this.name = object.name;
+    this.#object = object;
+    this.#context = context;
+    this.#kernel = kernel;
+    this.#coding = {
+      kernel: this.#kernel,
+      compression: handle.info.compression,
+      transformer,
+    };
+    const range = rangeOf(handle);
+    this.range = range ?? {};
+    this.empty = range === undefined;
+    this.blocks = new TableBlocks({
+      object,
+      coding: this.#coding,
+      formatVersion: handle.formatVersion,
+      visibleRange: handle.visibleRange,
+      cache,
+      metrics,
+    });
+    this.serial = this.blocks.serial;
+  }
+
+  /** Whether index and filters are in memory. */
+  get ready(): boolean {
+    return this.index !== 0;
   }
 
   /** Keeps what is loaded until {@linkcode release}. */
   acquire(): void {
+    this.#references++;
   }
 
   /** Gives back one reference; the last one frees all that is loaded. */
   release(): void {
+    if (--this.#references !== 0) return;
+    this.#retired = true;
+    const memory = this.#content?.memory;
+    this.#forget();
+    // What found no room in the cache is pinned by the table.
+    if (memory?.queue === undefined) memory?.unpin();
+    else this.#context.cache.remove(memory);
+    this.blocks.retire();
+    this.#context.retire(this);
   }
+
+  /**
+   * Brings index and filters into memory, with one read.
+   *
+   * @returns `undefined` when they are there already or could be read at once.
+   * @throws {DbError} Kind `"data"` if the SST is missing or damaged.
+   */
+  load(): Promise<void> | undefined {
+    if (this.index !== 0) return undefined;
+    if (this.#loading !== undefined) return this.#loading;
+    invariant(!this.#retired, "a table is read by whoever holds it");
+    this.#context.metrics.indexMisses.add();
+    const { info } = this.handle;
+    const sectionsEnd = info.statsBytes > 0
+      ? info.statsOffset + info.statsBytes
+      : info.indexOffset + info.indexBytes;
+    const keyBytes = (info.firstEntry?.length ?? 0) +
+      (info.lastEntry?.length ?? 0);
+    const content = this.#object.read(
+      "tail",
+      dataEnd(info),
+      sectionsEnd + keyBytes + TAIL_BYTES,
+      (bytes) => this.#decode(bytes),
+    );
+    if (!(content instanceof Promise)) {
+      this.#set(content);
+      return undefined;
+    }
+    this.#loading = content.then((content) => this.#set(content)).finally(
+      () => {
+        this.#loading = undefined;
+      },
+    );
+    return this.#loading;
+  }
+
+  /**
+   * The block in which a key's newest version must be if it is in this table.
+   *
+   * @param key Address of the key.
+   * @param bytes Its length.
+   * @returns The block's number; the table must be ready.
+   */
+  findBlock(key: number, bytes: number): number {
+    return this.#kernel.exports.index_seek(this.index, key, bytes);
+  }
+
+  /**
+   * The first block that may hold a key inside a bound.
+   *
+   * @param lower The bound; `undefined`: none.
+   * @returns The block's number; the table must be ready.
+   */
+  firstBlock(lower: KeyBound | undefined): number {
+    if (lower === undefined) return 0;
+    const bytes = this.#kernel.scratchKey(lower.key);
+    return this.findBlock(this.#kernel.scratchPointer, bytes);
+  }
+
+  /**
+   * The last block that may hold a key inside a bound.
+   *
+   * @param upper The bound; `undefined`: none.
+   * @returns The block's number; the table must be ready.
+   */
+  lastBlock(upper: KeyBound | undefined): number {
+    if (upper === undefined) return this.blocks.count - 1;
+    const { key, inclusive } = upper;
+    if (!inclusive) return this.firstBlock(upper);
+    // Blocks whose separator is the key itself may hold it too.
+    const pointer = this.#kernel.scratch(key.length + 1);
+    const { u8 } = this.#kernel;
+    u8.set(key, pointer);
+    u8[pointer + key.length] = ZERO;
+    return this.findBlock(pointer, key.length + 1);
+  }
+
+  /**
+   * Asks the filters over prefixes about all keys that begin with a prefix.
+   *
+   * @param prefix The prefix.
+   * @returns `false` when there is certainly none; `true` while not ready.
+   */
+  mayContainPrefix(prefix: Uint8Array): boolean {
+    return this.#prefixesMatch(prefix, "prefix");
+  }
+
+  /**
+   * Asks the filters that remember only prefixes about one key.
+   *
+   * @param key The key.
+   * @returns `false` when it is certainly not there; `true` while not ready.
+   */
+  mayContainPrefixOf(key: Uint8Array): boolean {
+    return this.#prefixesMatch(key, "key");
+  }
+
+  /** See {@linkcode BlockOwner.evicted}. */
+  evicted(): void {
+    this.#forget();
+  }
+
+  #prefixesMatch(bytes: Uint8Array, kind: "key" | "prefix"): boolean {
+    for (
+      const { policy, pointer, bytes: length, probes } of this.prefixFilters
+    ) {
+      const { prefixExtractor, wholeKeys = true } = policy;
+      // A filter with whole keys answers for a key better by the key itself.
+      if (prefixExtractor === undefined || (kind === "key" && wholeKeys)) {
+        continue;
+      }
+      const prefixBytes = prefixExtractor.prefixLength(bytes, kind);
+      if (prefixBytes === undefined) continue;
+      this.#kernel.scratchKey(bytes);
+      const { exports, scratchPointer } = this.#kernel;
+      const hash = exports.siphash13(scratchPointer, prefixBytes);
+      if (
+        exports.bloom_probe(pointer, length, probes, hash) === 0
+      ) return false;
+    }
+    return true;
+  }
+
+  #decode(bytes: Uint8Array): TableContent | Promise<TableContent> {
+    const { cache, policies } = this.#context;
+    const sections = decodeTail(this.#coding, this.handle.info, bytes);
+    return sections instanceof Promise
+      ? sections.then((sections) => placeContent(cache, sections, policies))
+      : placeContent(cache, sections, policies);
+  }
+
+  #set(content: TableContent): void {
+    const { memory, offsets, filters } = content;
+    if (this.#retired) return memory.unpin();
+    this.#content = content;
+    this.index = memory.pointer;
+    this.merges = content.merges;
+    this.wholeKeyFilter = filters.find(({ policy }) =>
+      policy.wholeKeys !== false
+    );
+    this.prefixFilters = filters.filter(({ policy }) =>
+      policy.prefixExtractor !== undefined
+    );
+    const { lower, upper } = this.handle.visibleRange ?? {};
+    this.blocks.map = {
+      offsets,
+      lowClip: lower === undefined
+        ? -1
+        : this.lastBlock({ key: lower.key, inclusive: true }),
+      highClip: upper === undefined ? Infinity : this.firstBlock(upper),
+    };
+    if (this.#context.cache.add(memory, this, true)) memory.unpin();
+  }
+
+  #forget(): void {
+    this.#content = undefined;
+    this.index = 0;
+    this.wholeKeyFilter = undefined;
+    this.prefixFilters = [];
+  }
+}
+
+/** First to last key, as far as they may be seen; `undefined`: none may. */
+function rangeOf(handle: SstHandle): KeyRange | undefined {
+  const { firstEntry, lastEntry } = handle.info;
+  if (firstEntry === undefined) return undefined;
+  const held: KeyRange = {
+    lower: { key: firstEntry, inclusive: true },
+    ...(lastEntry === undefined
+      ? {}
+      : { upper: { key: lastEntry, inclusive: true } }),
+  };
+  return handle.visibleRange === undefined
+    ? held
+    : intersect(held, handle.visibleRange);
 }

@@ -1,0 +1,217 @@
+/**
+ * The tail of an SST decoded into linear memory: index and filters.
+ *
+ * ```text
+ * object  data blocks | [filter] | index | [stats] | info, footer
+ *                     ^ read from here to the end, in one go
+ * memory  index | bits of each known filter        one block of the cache
+ * ```
+ *
+ * @module
+ */
+import { equalBytes } from "../base/bytes.ts";
+import { DbError } from "../base/errors.ts";
+import type { BlockCache } from "../cache/block_cache.ts";
+import type { CachedBlock } from "../cache/cached_block.ts";
+import { type BloomFilter, decodeFilters } from "../format/filter_block.ts";
+import { decodeIndex, packIndex, type SstIndex } from "../format/sst_index.ts";
+import { dataEnd, type SstInfo, validateSstInfo } from "../format/sst_info.ts";
+import {
+  decodeSstFooter,
+  decodeSstTail,
+  FOOTER_BYTES,
+} from "../format/sst_layout.ts";
+import { decodeRowCounts } from "../format/sst_stats.ts";
+import { filterName, type FilterPolicy } from "./filter_policy.ts";
+import { decodeSection, type SectionCoding } from "./section.ts";
+
+/** Where the cache finds an SST's index and filters among its blocks. */
+export const CONTENT_INDEX = -1;
+
+/** One filter that a known policy can ask. */
+export interface LoadedFilter {
+  /** What it remembers. */
+  readonly policy: FilterPolicy;
+  /** Address of its bits. */
+  readonly pointer: number;
+  /** Length of its bits; never 0. */
+  readonly bytes: number;
+  /** Bits looked at per key. */
+  readonly probes: number;
+}
+
+/** Index and filters of one SST. */
+export interface TableContent {
+  /** The memory that holds them, pinned once. */
+  readonly memory: CachedBlock;
+  /** Start of each data block, and the end of the last. */
+  readonly offsets: Float64Array;
+  /** The filters that known policies can ask. */
+  readonly filters: readonly LoadedFilter[];
+  /** Merge operands among the rows; `undefined` where the SST does not say. */
+  readonly merges: number | undefined;
+}
+
+/** The sections of a tail, after decompression. */
+interface Sections {
+  readonly info: SstInfo;
+  readonly index: Uint8Array;
+  readonly filter: Uint8Array | undefined;
+  readonly stats: Uint8Array | undefined;
+}
+
+/**
+ * Decodes a tail as far as no memory is needed.
+ *
+ * @param coding How sections are stored.
+ * @param expected The info as the manifest has it.
+ * @param bytes The object from the end of its data to its own end.
+ * @returns The sections; they may refer to `bytes`.
+ * @throws {DbError} Kind `"data"` if a byte is not what it must be.
+ */
+export function decodeTail(
+  coding: SectionCoding,
+  expected: SstInfo,
+  bytes: Uint8Array,
+): Sections | Promise<Sections> {
+  const info = decodeOwnInfo(expected, bytes);
+  const start = dataEnd(info);
+  const section = (what: string, offset: number, length: number) => {
+    if (length === 0) return undefined;
+    const stored = bytes.subarray(offset - start, offset - start + length);
+    const content = decodeSection(coding, stored, what);
+    // What a codec answers is good until its next call only.
+    return content instanceof Promise || coding.compression === "none"
+      ? content
+      : content.slice();
+  };
+  const filter = section("filter", info.filterOffset, info.filterBytes);
+  const index = section("index", info.indexOffset, info.indexBytes);
+  const stats = section("stats", info.statsOffset, info.statsBytes);
+  if (
+    filter instanceof Promise || index instanceof Promise ||
+    stats instanceof Promise
+  ) {
+    return Promise.all([filter, index, stats]).then((all) => ({
+      info,
+      filter: all[0],
+      index: all[1]!,
+      stats: all[2],
+    }));
+  }
+  return { info, filter, index: index!, stats };
+}
+
+function decodeOwnInfo(expected: SstInfo, bytes: Uint8Array): SstInfo {
+  const footerAt = bytes.length - FOOTER_BYTES;
+  if (footerAt < 0) throw new DbError("data", "The SST is cut short");
+  const { metaOffset } = decodeSstFooter(bytes.subarray(footerAt));
+  const infoAt = metaOffset - dataEnd(expected);
+  if (infoAt < 0 || infoAt > footerAt) {
+    throw new DbError(
+      "data",
+      `The SST footer points to byte ${metaOffset}, where no info can be`,
+    );
+  }
+  const info = decodeSstTail(bytes.subarray(infoAt));
+  validateSstInfo(info, metaOffset);
+  // The copy in the manifest lacks the filter's format where SlateDB 0.12 has
+  // rewritten it; all else must agree.
+  if (
+    info.indexOffset !== expected.indexOffset ||
+    info.indexBytes !== expected.indexBytes ||
+    dataEnd(info) !== dataEnd(expected) ||
+    info.filterBytes !== expected.filterBytes ||
+    info.statsOffset !== expected.statsOffset ||
+    info.statsBytes !== expected.statsBytes ||
+    info.compression !== expected.compression ||
+    !sameKey(info.firstEntry, expected.firstEntry) ||
+    !sameKey(info.lastEntry, expected.lastEntry)
+  ) {
+    throw new DbError("data", "The SST info and its manifest's copy differ");
+  }
+  return info;
+}
+
+function sameKey(
+  a: Uint8Array | undefined,
+  b: Uint8Array | undefined,
+): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return equalBytes(a, b);
+}
+
+/**
+ * Copies index and filters into linear memory.
+ *
+ * @param cache Where to.
+ * @param sections The sections.
+ * @param policies The known policies.
+ * @returns Where they are.
+ * @throws {DbError} Kind `"data"` if a section is damaged.
+ */
+export function placeContent(
+  cache: BlockCache,
+  sections: Sections,
+  policies: readonly FilterPolicy[],
+): TableContent {
+  const { info } = sections;
+  const end = dataEnd(info);
+  const index = decodeIndex(sections.index, end);
+  if (index.firstKeys.length === 0) {
+    throw new DbError("data", "The SST index names no block");
+  }
+  const packed = packIndex(index);
+  const known = knownFilters(sections, policies);
+  let bytes = aligned(packed.length);
+  for (const { bits } of known) bytes += aligned(bits.length);
+
+  const pointer = cache.reserve(bytes);
+  const { u8 } = cache.kernel;
+  u8.set(packed, pointer);
+  let at = pointer + aligned(packed.length);
+  const filters: LoadedFilter[] = [];
+  for (const { policy, bits, probes } of known) {
+    u8.set(bits, at);
+    filters.push({ policy, pointer: at, bytes: bits.length, probes });
+    at += aligned(bits.length);
+  }
+  return {
+    memory: cache.block(pointer, bytes, CONTENT_INDEX),
+    offsets: withEnd(index, end),
+    filters,
+    merges: sections.stats === undefined
+      ? undefined
+      : decodeRowCounts(sections.stats).merges,
+  };
+}
+
+function knownFilters(
+  sections: Sections,
+  policies: readonly FilterPolicy[],
+): (BloomFilter & { policy: FilterPolicy })[] {
+  if (sections.filter === undefined) return [];
+  const known: (BloomFilter & { policy: FilterPolicy })[] = [];
+  for (
+    const filter of decodeFilters(sections.filter, sections.info.filterFormat)
+  ) {
+    const policy = policies.find((policy) =>
+      filterName(policy) === filter.name
+    );
+    // A filter without bits says nothing that is worth a risk.
+    if (policy === undefined || filter.bits.length === 0) continue;
+    known.push({ ...filter, policy });
+  }
+  return known;
+}
+
+function withEnd(index: SstIndex, end: number): Float64Array {
+  const offsets = new Float64Array(index.offsets.length + 1);
+  offsets.set(index.offsets);
+  offsets[index.offsets.length] = end;
+  return offsets;
+}
+
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / 8) * 8;
+}
