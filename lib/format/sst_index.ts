@@ -19,6 +19,8 @@ import { finishBuffer, writeRefs, writeTable } from "./flatbuffer_writer.ts";
 const ENTRY_BYTES = 40;
 /** How often a byte may be part of a separator, on average. */
 const MAX_SHARING = 4;
+/** Shorter separators are copied byte by byte: a view costs more. */
+const MAX_LOOP_BYTES = 64;
 const TWO_32 = 0x1_0000_0000;
 
 /** An index block. */
@@ -97,8 +99,11 @@ export function decodePackedIndex(
   for (let i = 0; i < starts.length; i++) {
     const length = lengths[i]!;
     const start = starts[i]!;
-    // Most separators are shorter than what a call to set() is worth.
-    for (let j = 0; j < length; j++) packed[at + j] = bytes[start + j]!;
+    if (length > MAX_LOOP_BYTES) {
+      packed.set(bytes.subarray(start, start + length), at);
+    } else {
+      for (let j = 0; j < length; j++) packed[at + j] = bytes[start + j]!;
+    }
     at += length;
   }
   return { offsets, packed };
@@ -153,13 +158,14 @@ interface Entries {
 }
 
 /**
- * Finds the entries by position rather than as tables: a large SST has tens of
- * thousands of them, and every cold read starts here.
+ * Finds the entries by position rather than as tables, reading whole words: a
+ * large SST has tens of thousands of them, and every cold read starts here, in
+ * code that no compiler has seen yet.
  */
 function locateEntries(bytes: Uint8Array, dataEnd: number): Entries {
   const root = FlatTable.root(bytes, "SST index");
   const { start, count } = root.required(root.vector(0, 4), "the block list");
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const words = toWords(bytes);
   const end = bytes.length;
   const offsets = new Float64Array(count + 1);
   const starts = new Uint32Array(count);
@@ -168,26 +174,30 @@ function locateEntries(bytes: Uint8Array, dataEnd: number): Entries {
   let previous = -1;
   let budget = MAX_SHARING * end;
   for (let i = 0; i < count; i++) {
-    const entry = start + 4 * i + view.getUint32(start + 4 * i, true);
+    const reference = start + 4 * i;
+    const entry = reference + words[reference >>> 2]!;
     if (entry + 4 > end) throw root.damage("an entry out of bounds");
-    const vtable = entry - view.getInt32(entry, true);
-    if (vtable !== shape.vtable) shape = readShape(root, view, vtable);
+    const vtable = entry - (words[entry >>> 2]! | 0);
+    if (vtable !== shape.vtable) shape = readShape(root, bytes, vtable);
     if (entry + shape.bytes > end) throw root.damage("an entry out of bounds");
+    const field = (entry + shape.offset) >>> 2;
     const offset = shape.offset === 0
       ? 0
-      : view.getUint32(entry + shape.offset, true) +
-        TWO_32 * view.getUint32(entry + shape.offset + 4, true);
+      : words[field]! + TWO_32 * words[field + 1]!;
     if (offset <= previous || offset >= dataEnd) {
       throw root.damage(`a block at ${offset} of ${dataEnd} bytes of data`);
     }
     previous = offset;
     const keyField = entry + shape.key;
-    const key = keyField + view.getUint32(keyField, true);
+    const key = keyField + words[keyField >>> 2]!;
     if (key + 4 > end) throw root.damage("a separator out of bounds");
-    const length = view.getUint32(key, true);
+    const length = words[key >>> 2]!;
     budget -= length;
     if (key + 4 + length > end || budget < 0) {
       throw root.damage("a separator out of bounds");
+    }
+    if (((start | entry | shape.offset | shape.key | key) & 3) !== 0) {
+      throw root.damage("a reference to an odd place");
     }
     offsets[i] = offset;
     starts[i] = key + 4;
@@ -195,6 +205,16 @@ function locateEntries(bytes: Uint8Array, dataEnd: number): Entries {
   }
   offsets[count] = dataEnd;
   return { offsets, starts, lengths };
+}
+
+/** The whole words of a buffer, which are all of it but padding. */
+function toWords(bytes: Uint8Array): Uint32Array {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+  return new Uint32Array(
+    aligned.buffer,
+    aligned.byteOffset,
+    aligned.length >>> 2,
+  );
 }
 
 /** Where entries with one vtable have their fields. */
@@ -210,16 +230,17 @@ interface EntryShape {
 
 function readShape(
   root: FlatTable,
-  view: DataView,
+  buffer: Uint8Array,
   vtable: number,
 ): EntryShape {
-  const end = view.byteLength;
+  const end = buffer.length;
+  const u16 = (at: number) => buffer[at]! | buffer[at + 1]! << 8;
   if (vtable < 0 || vtable + 4 > end) throw root.damage("a vtable");
-  const length = view.getUint16(vtable, true);
-  const bytes = view.getUint16(vtable + 2, true);
+  const length = u16(vtable);
+  const bytes = u16(vtable + 2);
   if (length < 8 || vtable + length > end) throw root.damage("a vtable");
-  const offset = view.getUint16(vtable + 4, true);
-  const key = view.getUint16(vtable + 6, true);
+  const offset = u16(vtable + 4);
+  const key = u16(vtable + 6);
   if (offset !== 0 && (offset < 4 || offset + 8 > bytes)) {
     throw root.damage("a field outside its table");
   }
