@@ -180,6 +180,10 @@ export class Committer {
       const offset = offsets[i]!;
       const bytes = ROW_HEADER_BYTES + keyBytes[i]! + valueBytes[i]!;
       const record = exports.memtable_reserve(memtable.pointer, bytes);
+      // The rows have their memory, but the tree over them may want more.
+      if (record === 0) {
+        throw new DbError("unavailable", "Cannot commit: memory is exhausted");
+      }
       if (record !== base + offset) {
         kernel.u8.set(records.subarray(offset, offset + bytes), record);
       }
