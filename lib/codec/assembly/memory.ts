@@ -204,7 +204,10 @@ function tail(): u32 {
   return load<u32>(last) & FREE ? last : heapEnd;
 }
 
-/** Turns what lies from `block` (a tail, or the heap's base) to the memory's end into one free block. */
+/**
+ * Turns what lies from `block`, a tail or the heap's base, to the memory's end
+ * into one free block.
+ */
 function extend(block: u32): void {
   if (!heapEnd) store<u32>(block, 0, 4);
   else if (block != heapEnd) remove(block);

@@ -123,7 +123,10 @@ export function snappy_length(source: usize, bytes: u32): i32 {
   return <u64>length > <u64>bytes * MAX_RATIO ? MALFORMED : <i32>length;
 }
 
-/** Decodes; bytes written, or OUTPUT_FULL where the preamble's length does not fit, or MALFORMED. */
+/**
+ * Decodes; bytes written, or OUTPUT_FULL where what the preamble claims does not
+ * fit, or MALFORMED.
+ */
 export function snappy_decode(
   source: usize,
   bytes: u32,
