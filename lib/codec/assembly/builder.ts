@@ -83,14 +83,18 @@ export function builder_add(builder: usize, records: usize, bytes: u32): u32 {
 }
 
 /** See `builder_add_chain` in ../abi.ts; OUT_OF_MEMORY when memory is exhausted. */
-export function builder_add_chain(builder: usize, first: usize): usize {
+export function builder_add_chain(
+  builder: usize,
+  first: usize,
+  last: usize,
+): usize {
   findLastKey(builder);
   let added = ADDED;
   let record = first;
   while (record) {
     added = addRow(builder, record);
     if (added != ADDED) break;
-    record = load<u32>(record, ROW_LINK);
+    record = record == last ? 0 : <usize>load<u32>(record, ROW_LINK);
   }
   return keepLastKey(builder) && added >= 0 ? record : OUT_OF_MEMORY;
 }

@@ -57,7 +57,8 @@ export function createReferenceBuilders(
       builders.delete(handle);
     },
     builder_add: (handle, records, bytes) => at(handle).add(records, bytes),
-    builder_add_chain: (handle, record) => at(handle).addChain(record),
+    builder_add_chain: (handle, record, last) =>
+      at(handle).addChain(record, last),
     builder_finish_block: (handle) => at(handle).finishBlock(),
     builder_filter: (handle, probes) => at(handle).filter(probes),
   };
@@ -110,11 +111,13 @@ class ReferenceBuilder {
     return this.#holdLastKey() ? taken : AbiError.OUT_OF_MEMORY;
   }
 
-  addChain(first: number): number {
+  addChain(first: number, last: number): number {
     let record = first;
     while (record !== 0) {
       if (!this.#add(readRow(this.#memory, record), record)) break;
-      record = this.#memory.view.getUint32(record + 36, true);
+      record = record === last
+        ? 0
+        : this.#memory.view.getUint32(record + 36, true);
     }
     return this.#holdLastKey() ? record : AbiError.OUT_OF_MEMORY;
   }
