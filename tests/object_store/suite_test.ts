@@ -1,12 +1,14 @@
 /** Every store against the conformance suite. */
 import { FileStore } from "../../lib/object_store/file_store.ts";
 import { MemoryStore } from "../../lib/object_store/memory_store.ts";
-import type {
-  ObjectStore,
-  SyncReads,
+import {
+  type ObjectStore,
+  type SyncReads,
+  syncReadsOf,
 } from "../../lib/object_store/object_store.ts";
 import { PrefixStore } from "../../lib/object_store/prefix_store.ts";
 import { RetryingStore } from "../../lib/object_store/retrying_store.ts";
+import { FaultStore } from "../../lib/testing/fault_store.ts";
 import {
   METADATA_SUITE,
   OBJECT_STORE_SUITE,
@@ -22,12 +24,14 @@ const STORES: Readonly<Record<string, () => ObjectStore>> = {
   "MemoryStore": () => new MemoryStore(),
   "PrefixStore": () => new PrefixStore(new MemoryStore(), "some/db"),
   "RetryingStore": () => new RetryingStore(new MemoryStore()),
+  "FaultStore": () => new FaultStore(new MemoryStore()),
 };
 
 for (const [store, make] of Object.entries(STORES)) {
   for (const { name, run } of [...OBJECT_STORE_SUITE, ...METADATA_SUITE]) {
     test(`${store}: ${name}`, () => run(make()));
   }
+  if (syncReadsOf(make()) === undefined) continue;
   for (const { name, run } of SYNC_READS_SUITE) {
     test(`${store}: ${name}`, () => run(make() as Subject));
   }
