@@ -1,30 +1,50 @@
 /**
- * The manifests of one database: read, listed, followed, and changed by
- * compare-and-swap.
+ * The manifests of one database: read, listed, and opened for changes.
  *
- * Owns: which manifest is the latest, who may change it, and how a change meets
- * another process's change.
- * Does not own: what a change is (`tree_edit.ts`).
+ * Owns: their names and encoding as numbered objects.
+ * Does not own: what a change is (`tree_edit.ts`), nor how it meets another
+ * process's change (`held_manifest.ts`).
  *
  * @module
  */
 import type { Logger } from "../base/log.ts";
 import type { Runtime } from "../base/runtime.ts";
-import type { Manifest } from "../format/manifest.ts";
+import { Boundary } from "../cas/boundary.ts";
+import { FencedObject } from "../cas/fenced_object.ts";
+import { NumberedObject } from "../cas/numbered_object.ts";
+import {
+  decodeManifest,
+  encodeManifest,
+  type Manifest,
+} from "../format/manifest.ts";
+import {
+  boundaryName,
+  manifestName,
+  manifestPrefix,
+  parseManifestId,
+} from "../format/paths.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
+import { HeldManifest } from "./held_manifest.ts";
 
 /** What {@linkcode ManifestStore} is made of. */
 export interface ManifestStoreOptions {
   /** Where the database lives. */
-  store: ObjectStore;
+  readonly store: ObjectStore;
   /** The database's path. */
-  root: string;
+  readonly root: string;
   /** The clock. */
-  runtime: Runtime;
+  readonly runtime: Runtime;
   /** Whether to write the trailer that makes damage detectable. */
-  checksum: boolean;
-  /** Told about stray files and lost races; silent unless given. */
-  logger?: Logger;
+  readonly checksum: boolean;
+  /**
+   * A look older than this proves nothing about numbers that do not exist: they
+   * may have come and gone. Half of the collectors' minimum age.
+   *
+   * @default {150000}
+   */
+  readonly staleAfterMs?: number;
+  /** Told about lost races; silent unless given. */
+  readonly logger?: Logger;
 }
 
 /** One stored manifest, as a listing shows it. */
@@ -40,50 +60,135 @@ export interface ManifestFile {
 /** Whose epoch a manifest is held under. */
 export type ManifestRole = "writer" | "compactor";
 
-/** Options of {@linkcode ManifestStore.openWriter}. */
+/** Options of {@linkcode ManifestStore.open}. */
 export interface OpenManifestOptions {
-  /** The first manifest, where there is none yet; absent: that is an error. */
-  create?: Manifest;
+  /** The first manifest, where there is none yet; absent: that is an error of kind `"data"`. */
+  readonly create?: Manifest;
   /**
    * Runs on the manifest found, before the epoch is raised; throws where the
    * database cannot be opened as configured.
    */
-  check?: (manifest: Manifest) => void;
+  readonly check?: (manifest: Manifest) => void;
   /** Longest the epoch may take to raise, in milliseconds. */
-  timeoutMs: number;
+  readonly timeoutMs: number;
   /** Ends the opening early. */
-  signal?: AbortSignal;
+  readonly signal?: AbortSignal;
 }
+
+const DEFAULT_STALE_AFTER_MS = 150_000;
 
 /** Reads the manifests of one database, and opens them for changes. */
-export declare class ManifestStore {
-  constructor(options: ManifestStoreOptions);
-  /** The latest manifest, or `undefined` where there is no database. */
-  readLatest(): Promise<Manifest | undefined>;
-  /** One manifest, or `undefined` where it does not exist (any more). */
-  read(id: number): Promise<Manifest | undefined>;
-  /** All stored manifests, ascending. */
-  list(): AsyncIterable<ManifestFile>;
-  /** Raises the role's epoch: every older holder is fenced from now on. */
-  open(role: ManifestRole, options: OpenManifestOptions): Promise<HeldManifest>;
+export class ManifestStore {
+  readonly #options: ManifestStoreOptions;
+  readonly #object: NumberedObject<Manifest>;
+
+  /**
+   * Constructs a new {@linkcode ManifestStore}; no I/O.
+   *
+   * @param options What it is made of.
+   */
+  constructor(options: ManifestStoreOptions) {
+    const { store, root, checksum } = options;
+    this.#options = options;
+    this.#object = new NumberedObject({
+      store,
+      boundary: new Boundary(store, boundaryName(root, "manifest")),
+      format: {
+        what: "manifest",
+        prefix: manifestPrefix(root),
+        name: (id) => manifestName(root, id),
+        parse: (name) => parseManifestId(root, name),
+        encode: (manifest: Manifest) => encodeManifest(manifest, { checksum }),
+        decode: decodeManifest,
+      },
+    });
+  }
+
+  /**
+   * Finds the latest manifest, by a listing.
+   *
+   * @param signal Ends the call.
+   * @returns The manifest, or `undefined` where there is no database.
+   */
+  async readLatest(signal?: AbortSignal): Promise<Manifest | undefined> {
+    return (await this.#object.readLatest(undefined, signal))?.value;
+  }
+
+  /**
+   * Finds the latest manifest from one seen lately, by probing.
+   *
+   * @param seen The latest one seen before.
+   * @param signal Ends the call.
+   * @returns The latest; `seen` itself where there is no newer one.
+   */
+  async readNewer(seen: Manifest, signal?: AbortSignal): Promise<Manifest> {
+    const last = { id: seen.id, value: seen };
+    return (await this.#object.readLatest(last, signal) ?? last).value;
+  }
+
+  /**
+   * Reads one manifest.
+   *
+   * @param id Its number.
+   * @param signal Ends the call.
+   * @returns The manifest, or `undefined` where it does not exist (any more).
+   */
+  async read(id: number, signal?: AbortSignal): Promise<Manifest | undefined> {
+    return (await this.#object.read(id, signal))?.value;
+  }
+
+  /**
+   * Lists the stored manifests, ascending.
+   *
+   * @param signal Ends the iteration.
+   * @returns Numbers, sizes and times.
+   */
+  async *list(
+    signal?: AbortSignal,
+  ): AsyncGenerator<ManifestFile, void, void> {
+    for await (const { id, meta } of this.#object.list(signal)) {
+      yield { id, size: meta.size, lastModified: meta.lastModified };
+    }
+  }
+
+  /**
+   * Raises a role's epoch: every older holder is fenced from now on.
+   *
+   * @param role Whose epoch.
+   * @param options What to create or refuse, and how long to try.
+   * @returns The manifest, held.
+   * @throws {DbError} Kind `"unavailable"` if others keep winning until the time is over; what `check` throws.
+   */
+  async open(
+    role: ManifestRole,
+    options: OpenManifestOptions,
+  ): Promise<HeldManifest> {
+    const { runtime, staleAfterMs = DEFAULT_STALE_AFTER_MS } = this.#options;
+    const openedAtMs = runtime.now();
+    const fenced = await FencedObject.open({
+      object: this.#object,
+      epoch: role === "writer" ? WRITER_EPOCH : COMPACTOR_EPOCH,
+      runtime,
+      ...options,
+    });
+    return new HeldManifest({ fenced, runtime, staleAfterMs, openedAtMs });
+  }
 }
 
-/** The manifest as held under one epoch. */
-export declare class HeldManifest {
-  /** The epoch it is held under. */
-  readonly epoch: number;
-  /** The newest manifest seen. */
-  readonly latest: Manifest;
-  /** Looks for newer manifests; throws `closed` (`fenced`) where the epoch was taken over. */
-  refresh(): Promise<Manifest>;
-  /**
-   * Applies an edit to the latest manifest and stores it; again after a lost
-   * race, so `edit` must be pure and bear being applied to its own result.
-   * Returning its argument writes nothing.
-   */
-  update(edit: (manifest: Manifest) => Manifest): Promise<Manifest>;
-  /** Milliseconds since a look at the store last showed that the epoch holds. */
-  readonly msSinceLook: number;
-  /** Nothing to do where the last look is younger than `maxAgeMs`; else looks, thoroughly. */
-  confirm(maxAgeMs: number): Promise<void> | undefined;
-}
+const WRITER_EPOCH = {
+  role: "writer",
+  get: (manifest: Manifest) => manifest.writerEpoch,
+  set: (manifest: Manifest, writerEpoch: number) => ({
+    ...manifest,
+    writerEpoch,
+  }),
+};
+
+const COMPACTOR_EPOCH = {
+  role: "compactor",
+  get: (manifest: Manifest) => manifest.compactorEpoch,
+  set: (manifest: Manifest, compactorEpoch: number) => ({
+    ...manifest,
+    compactorEpoch,
+  }),
+};

@@ -134,17 +134,16 @@ export class WalFile {
         const status = exports.merge_run(merge, 0x7fff_ffff);
         if (status < 0) throw new DbError("data", "A data block is damaged");
         if (status === MergeStatus.WANT_BLOCK) {
-          const previous = block;
-          block = 0;
-          if (next + 1 < ends.length) {
-            const [start, end] = [ends[next]!, ends[next + 1]!];
-            const loaded = await this.#loadBlock(info, version, start, end);
-            block = loaded.pointer;
-            exports.merge_block(merge, 0, block, loaded.bytes);
-            next++;
-          } else exports.merge_end(merge, 0);
+          const loaded = next + 1 < ends.length
+            ? await this.#loadBlock(info, version, ends[next]!, ends[next + 1]!)
+            : undefined;
           // A source's block must stay until it has the next one.
+          const previous = block;
+          block = loaded?.pointer ?? 0;
+          if (loaded === undefined) exports.merge_end(merge, 0);
+          else exports.merge_block(merge, 0, block, loaded.bytes);
           kernel.free(previous);
+          next++;
           continue;
         }
         const { u32 } = kernel;
