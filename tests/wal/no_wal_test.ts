@@ -7,7 +7,7 @@ import {
   assertThrows,
 } from "../support/assert.ts";
 import { test } from "../support/test.ts";
-import { ManualRuntime } from "./manual_runtime.ts";
+import { ManualRuntime } from "../../lib/testing/manual_runtime.ts";
 import { RowWriter } from "./wal_harness.ts";
 
 function open(flushIntervalMs: number | undefined = 100) {

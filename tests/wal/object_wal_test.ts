@@ -2,7 +2,7 @@ import { toText } from "../../lib/base/bytes.ts";
 import { DbError } from "../../lib/base/errors.ts";
 import { noRecorder } from "../../lib/base/metrics.ts";
 import { walName } from "../../lib/format/paths.ts";
-import { ManualRuntime } from "./manual_runtime.ts";
+import { ManualRuntime } from "../../lib/testing/manual_runtime.ts";
 import { fencedError } from "../../lib/wal/object_wal_fence.ts";
 import { ObjectWal, type ObjectWalOptions } from "../../lib/wal/object_wal.ts";
 import {
