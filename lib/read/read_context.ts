@@ -5,6 +5,8 @@
  */
 import type { Kernel } from "../codec/kernel.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
+import type { CachedBlock } from "../cache/cached_block.ts";
+import { KeyProbe } from "./key_probe.ts";
 import { ValueSlab } from "./value_slab.ts";
 
 /** What a {@linkcode ReadContext} is made of. */
@@ -15,12 +17,19 @@ export interface ReadContextOptions {
   readonly mergeOperator?: MergeOperator | undefined;
   /** Whether rows past their expiry are invisible. */
   readonly hideExpired: boolean;
-  /** Loads of indexes and filters that run at the same time. */
+  /**
+   * Loads of indexes and filters that a get has under way at the same time.
+   *
+   * @default {4}
+   */
   readonly maxFetchTasks?: number;
 }
 
-/** How many rows of the kernel's header a found row takes. */
+/** Bytes of a row record's header, rounded up. */
 const FOUND_BYTES = 64;
+
+/** The area of each kernel; look-ups are synchronous, so that one is enough. */
+const FOUND_AREAS = new WeakMap<Kernel, number>();
 
 /** What every read of one database works with. */
 export class ReadContext {
@@ -30,12 +39,15 @@ export class ReadContext {
   readonly mergeOperator: MergeOperator | undefined;
   /** Whether rows past their expiry are invisible. */
   readonly hideExpired: boolean;
-  /** Loads of indexes and filters that run at the same time. */
+  /** Loads of indexes and filters under way at the same time. */
   readonly maxFetchTasks: number;
   /** Where values go that are handed out. */
   readonly slab: ValueSlab = new ValueSlab();
-  /** Address of the row record header that a block's look-up fills in. */
+  /** Address of the row record header that a look-up in a block fills in. */
   readonly found: number;
+  /** The key that is being looked for. */
+  readonly probe: KeyProbe;
+  #held: CachedBlock | undefined;
 
   /**
    * Constructs a new {@linkcode ReadContext}.
@@ -43,15 +55,38 @@ export class ReadContext {
    * @param options What it is made of.
    */
   constructor(options: ReadContextOptions) {
-    this.kernel = options.kernel;
-    this.mergeOperator = options.mergeOperator;
-    this.hideExpired = options.hideExpired;
-    this.maxFetchTasks = options.maxFetchTasks ?? 4;
-    this.found = options.kernel.copyIn(new Uint8Array(FOUND_BYTES));
+    const { kernel, mergeOperator, hideExpired, maxFetchTasks = 4 } = options;
+    this.kernel = kernel;
+    this.mergeOperator = mergeOperator;
+    this.hideExpired = hideExpired;
+    this.maxFetchTasks = maxFetchTasks;
+    this.found = foundAreaOf(kernel);
+    this.probe = new KeyProbe(kernel);
   }
 
-  /** Gives back what the kernel holds for it. */
-  dispose(): void {
-    this.kernel.free(this.found);
+  /**
+   * Keeps a block for as long as a found row in it is needed, instead of the
+   * block held before.
+   *
+   * @param block The block, pinned for the caller.
+   */
+  hold(block: CachedBlock): void {
+    this.#held?.unpin();
+    this.#held = block;
   }
+
+  /** Gives back the block that is held, if there is one. */
+  letGo(): undefined {
+    this.#held?.unpin();
+    this.#held = undefined;
+  }
+}
+
+function foundAreaOf(kernel: Kernel): number {
+  let area = FOUND_AREAS.get(kernel);
+  if (area === undefined) {
+    area = kernel.copyIn(new Uint8Array(FOUND_BYTES));
+    FOUND_AREAS.set(kernel, area);
+  }
+  return area;
 }

@@ -36,6 +36,11 @@ export class SstObject {
     this.#logger = logger;
   }
 
+  /** Whether the store can be read without waiting. */
+  get synchronous(): boolean {
+    return this.#sync !== undefined;
+  }
+
   /**
    * Reads a range and makes something of it; at once where store and decoder
    * are synchronous.

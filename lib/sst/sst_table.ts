@@ -64,6 +64,10 @@ export class SstTable implements BlockOwner {
   readonly serial: number;
   /** The name of its object. */
   readonly name: string;
+  /** Whether what is missing in memory can be read at once. */
+  readonly synchronous: boolean;
+  /** What reads count. */
+  readonly metrics: TableMetrics;
   /** Its data blocks; their number is known once it is ready. */
   readonly blocks: TableBlocks;
   /** Address of the index; 0: not in memory. */
@@ -94,6 +98,8 @@ export class SstTable implements BlockOwner {
     const { kernel, cache, transformer, metrics } = context;
     this.handle = handle;
     this.name = object.name;
+    this.synchronous = object.synchronous && transformer === undefined;
+    this.metrics = metrics;
     this.#object = object;
     this.#context = context;
     this.#kernel = kernel;
@@ -149,7 +155,7 @@ export class SstTable implements BlockOwner {
     if (this.index !== 0) return undefined;
     if (this.#loading !== undefined) return this.#loading;
     invariant(!this.#retired, "a table is read by whoever holds it");
-    this.#context.metrics.indexMisses.add();
+    this.metrics.indexMisses.add();
     const { info } = this.handle;
     const sectionsEnd = info.statsBytes > 0
       ? info.statsOffset + info.statsBytes

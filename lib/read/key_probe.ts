@@ -1,0 +1,49 @@
+/**
+ * A key where the kernel can see it.
+ *
+ * @module
+ */
+import type { Kernel } from "../codec/kernel.ts";
+
+/**
+ * A key in the kernel's scratch area, and its hash once it was needed. It stays
+ * until the next `await` or load: whoever comes back from one sets it again.
+ */
+export class KeyProbe {
+  /** Where the key is. */
+  pointer = 0;
+  /** Its length. */
+  bytes = 0;
+  #hash = 0n;
+  #hashed = false;
+  readonly #kernel: Kernel;
+
+  /**
+   * Constructs a new {@linkcode KeyProbe}; no key yet.
+   *
+   * @param kernel Where the key goes.
+   */
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  /** The hash, as filters want it. */
+  get hash(): bigint {
+    if (!this.#hashed) {
+      this.#hash = this.#kernel.exports.siphash13(this.pointer, this.bytes);
+      this.#hashed = true;
+    }
+    return this.#hash;
+  }
+
+  /**
+   * Copies a key into the scratch area.
+   *
+   * @param key The key.
+   */
+  set(key: Uint8Array): void {
+    this.bytes = this.#kernel.scratchKey(key);
+    this.pointer = this.#kernel.scratchPointer;
+    this.#hashed = false;
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * One key in one table.
+ *
+ * Owns: the order of questions, cheapest first: range, filters, index, block; and
+ * going on to the next block where a key's versions straddle two. Does not own:
+ * what a found row means.
+ *
+ * @module
+ */
+import { isAbove, isBelow } from "../base/key_range.ts";
+import type { CachedBlock } from "../cache/cached_block.ts";
+import type { SstTable } from "../sst/sst_table.ts";
+import type { ReadContext } from "./read_context.ts";
+
+/** The key is not in the table. */
+export const ABSENT = 0;
+/** Something must be read first, which takes time. */
+export const WAIT: number = -1;
+
+/** What `block_get` answers. */
+const FOUND = 1;
+const MAYBE_NEXT = 2;
+
+/** How a read of one key looks at the data. */
+export interface PointRead {
+  /** Rows above this are invisible. */
+  readonly seqMax: bigint;
+  /** The clock by which rows expire, in milliseconds. */
+  readonly nowMs: number;
+  /** Whether blocks that are read stay in the cache. */
+  readonly cacheBlocks: boolean;
+}
+
+/**
+ * Whether a key lies where a table may hold it.
+ *
+ * @param table The table.
+ * @param key The key.
+ * @returns `false` when it is certainly not there.
+ */
+export function covers(table: SstTable, key: Uint8Array): boolean {
+  return !table.empty && !isBelow(table.range, key) &&
+    !isAbove(table.range, key);
+}
+
+/**
+ * Asks a table's filters.
+ *
+ * @param context What reads work with; its probe holds the key.
+ * @param table The table, ready.
+ * @param key The key.
+ * @returns `false` when the key is certainly not there.
+ */
+export function passesFilters(
+  context: ReadContext,
+  table: SstTable,
+  key: Uint8Array,
+): boolean {
+  const filter = table.wholeKeyFilter;
+  if (filter !== undefined) {
+    const { exports } = context.kernel;
+    const { pointer, bytes, probes } = filter;
+    if (exports.bloom_probe(pointer, bytes, probes, context.probe.hash) === 0) {
+      table.metrics.filterNegatives.add();
+      return false;
+    }
+    table.metrics.filterPositives.add();
+  }
+  if (table.prefixFilters.length === 0) return true;
+  const passes = table.mayContainPrefixOf(key);
+  context.probe.set(key);
+  return passes;
+}
+
+/**
+ * Looks a key up with what is in memory or can be read at once.
+ *
+ * @param context What reads work with; its probe holds the key.
+ * @param table The table, which covers the key.
+ * @param key The key.
+ * @param read What is visible.
+ * @returns `context.found`, filled in; {@linkcode ABSENT}, or {@linkcode WAIT}.
+ */
+export function lookUp(
+  context: ReadContext,
+  table: SstTable,
+  key: Uint8Array,
+  read: PointRead,
+): number {
+  if (table.index === 0) {
+    if (!table.synchronous) return WAIT;
+    // Synchronous, so there is nothing to wait for.
+    void table.load();
+    context.probe.set(key);
+  }
+  if (!passesFilters(context, table, key)) return ABSENT;
+  const { probe, kernel, found } = context;
+  const { blocks } = table;
+  const { seqMax } = read;
+  let at = kernel.exports.index_seek(table.index, probe.pointer, probe.bytes);
+  for (const { count } = blocks; at < count; at++) {
+    let block = blocks.cached[at];
+    if (block !== undefined) {
+      block.touch();
+    } else {
+      if (!table.synchronous) return WAIT;
+      block = (blocks.fetch(at, at + 1, read.cacheBlocks) as CachedBlock[])[0]!;
+      context.hold(block);
+      probe.set(key);
+    }
+    const answer = blockGet(context, block, seqMax);
+    if (answer === FOUND) return found;
+    if (answer !== MAYBE_NEXT) break;
+  }
+  if (table.wholeKeyFilter !== undefined) {
+    table.metrics.filterFalsePositives.add();
+  }
+  return ABSENT;
+}
+
+/**
+ * Looks a key up, reading what is not in memory. On return the found row's block
+ * is held, and the key has to be probed anew.
+ *
+ * @param context What reads work with.
+ * @param table The table, which covers the key; the caller holds it.
+ * @param key The key; nobody changes it meanwhile.
+ * @param read What is visible.
+ * @param take Makes something of a found row, at once.
+ * @returns What `take` returned; `undefined` where the key is not in the table.
+ */
+export async function lookUpAsync<Taken>(
+  context: ReadContext,
+  table: SstTable,
+  key: Uint8Array,
+  read: PointRead,
+  take: (record: number) => Taken,
+): Promise<Taken | undefined> {
+  while (!table.ready) await table.load();
+  const { probe, kernel } = context;
+  probe.set(key);
+  if (!passesFilters(context, table, key)) return undefined;
+  const { blocks } = table;
+  let at = kernel.exports.index_seek(table.index, probe.pointer, probe.bytes);
+  for (const { count } = blocks; at < count; at++) {
+    const [block] = await blocks.fetch(at, at + 1, read.cacheBlocks);
+    try {
+      probe.set(key);
+      const answer = blockGet(context, block!, read.seqMax);
+      if (answer === FOUND) return take(context.found);
+      if (answer !== MAYBE_NEXT) break;
+    } finally {
+      block!.unpin();
+    }
+  }
+  if (table.wholeKeyFilter !== undefined) {
+    table.metrics.filterFalsePositives.add();
+  }
+  return undefined;
+}
+
+function blockGet(
+  context: ReadContext,
+  block: CachedBlock,
+  seqMax: bigint,
+): number {
+  const { kernel, probe, found } = context;
+  // A clipped block may have no rows left; the next one may have some.
+  if (block.bytes === 0) return MAYBE_NEXT;
+  return kernel.exports.block_get(
+    block.pointer,
+    block.bytes,
+    probe.pointer,
+    probe.bytes,
+    seqMax,
+    found,
+  );
+}
