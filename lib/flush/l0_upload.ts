@@ -1,0 +1,180 @@
+/**
+ * One frozen memtable to an SST in the store.
+ *
+ * Owns: which versions are still needed, and trying again until the store takes
+ * the SST.
+ * Does not own: when the SST enters the manifest (`l0_commit.ts`).
+ *
+ * A database with segments makes one SST for each segment it touches: the result
+ * names the tree of each SST, and nothing outside this file counts on there being
+ * just one.
+ *
+ * @module
+ */
+import { DbError, messageOf } from "../base/errors.ts";
+import type { Ulid } from "../base/ids.ts";
+import { FULL_RANGE } from "../base/key_range.ts";
+import type { Logger } from "../base/log.ts";
+import { MAX_SEQ } from "../base/row.ts";
+import { type Runtime, sleep } from "../base/runtime.ts";
+import { MergeMode } from "../codec/abi.ts";
+import type { Kernel } from "../codec/kernel.ts";
+import type { MergeOperator } from "../iter/merge_operator.ts";
+import type { LsmState } from "../lsm/lsm_state.ts";
+import type { FrozenMemtable } from "../lsm/lsm_view.ts";
+import type { L0Addition } from "../manifest/tree_edit.ts";
+import { MergeCursor } from "../sst/merge_cursor.ts";
+import type { EncodedSst, SstEncoder } from "../sst/sst_encoder.ts";
+import type { SstStore } from "../sst/sst_store.ts";
+import type { Wal } from "../wal/wal.ts";
+
+/** What an upload works with. */
+export interface L0UploadOptions {
+  /** Where memtables live. */
+  readonly kernel: Kernel;
+  /** Timers. */
+  readonly runtime: Runtime;
+  /** Told about repeated attempts. */
+  readonly logger: Logger;
+  /** Knows the live snapshots. */
+  readonly lsm: LsmState;
+  /** Readers of durable rows stand where it is. */
+  readonly wal: Wal;
+  /** Where the SST is put. */
+  readonly ssts: SstStore;
+  /** Makes the encoder of one SST. */
+  readonly newEncoder: () => SstEncoder;
+  /** Folds merge operands on the way; without one they stay as they are. */
+  readonly mergeOperator?: MergeOperator | undefined;
+  /** The pause before another attempt. */
+  readonly manifestPollIntervalMs: number;
+}
+
+const OUTPUT_BYTES = 64 * 1024;
+const BATCH_ROWS = 4096;
+
+/** The upload of one memtable; begins when it is constructed. */
+export class L0Upload {
+  /** The memtable. */
+  readonly frozen: FrozenMemtable;
+  /** Resolves when everything is stored; rejects when no attempt can help. */
+  readonly done: Promise<void>;
+  readonly #options: L0UploadOptions;
+  readonly #signal: AbortSignal;
+  readonly #id: Ulid;
+  #addition: L0Addition | undefined;
+  #bytes = 0;
+
+  /**
+   * Constructs a new {@linkcode L0Upload} and begins it.
+   *
+   * @param frozen The memtable; kept until the upload has ended.
+   * @param options What to work with.
+   * @param signal Ends it.
+   */
+  constructor(
+    frozen: FrozenMemtable,
+    options: L0UploadOptions,
+    signal: AbortSignal,
+  ) {
+    this.frozen = frozen;
+    this.#options = options;
+    this.#signal = signal;
+    // Taken now, in the order of dispatch: ids rise as L0 does.
+    this.#id = options.ssts.nextId();
+    this.done = this.#run();
+  }
+
+  /** What the manifest gains; `undefined` until everything is stored. */
+  get addition(): L0Addition | undefined {
+    return this.#addition;
+  }
+
+  /** Bytes stored. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  async #run(): Promise<void> {
+    const { memtable, replayAfterWalId, lastSeq, tracker } = this.frozen;
+    memtable.acquire();
+    try {
+      const clockTick = memtable.maxCreateTs;
+      const encoded = await this.#retry(() => this.#encode(clockTick));
+      if (encoded.rows > 0) {
+        await this.#retry(() =>
+          this.#options.ssts.put(this.#id, encoded, this.#signal)
+        );
+        this.#bytes = encoded.body.length;
+      }
+      const { info, formatVersion } = encoded;
+      const handle = { id: this.#id, viewId: this.#id, info, formatVersion };
+      this.#addition = {
+        ssts: encoded.rows > 0 ? [{ handle }] : [],
+        replayAfterWalId,
+        lastSeq,
+        clockTick,
+        tracker,
+      };
+    } finally {
+      memtable.release();
+    }
+  }
+
+  async #encode(clockTick: bigint): Promise<EncodedSst> {
+    const { kernel, lsm, wal, newEncoder } = this.#options;
+    const { oldestSeq, oldestClockMs } = lsm.snapshots;
+    const cursor = new MergeCursor({
+      kernel,
+      sources: [this.frozen.memtable],
+      mode: MergeMode.RETAIN,
+      seqMax: MAX_SEQ,
+      // Readers of durable rows alone stand on the durable sequence number.
+      retainSeq: min(wal.durable.level, oldestSeq),
+      // A row that a live snapshot sees alive must not expire under it.
+      nowMs: min(
+        clockTick,
+        oldestClockMs === undefined
+          ? undefined
+          : BigInt(Math.floor(oldestClockMs)),
+      ),
+      range: FULL_RANGE,
+      outputBytes: OUTPUT_BYTES,
+      maxFetchTasks: 1,
+    });
+    try {
+      using encoder = newEncoder();
+      while (await cursor.next(BATCH_ROWS)) {
+        this.#signal.throwIfAborted();
+        const pending = encoder.add(cursor.output, cursor.bytes);
+        if (pending !== undefined) await pending;
+      }
+      return await encoder.finish();
+    } finally {
+      cursor.close();
+    }
+  }
+
+  /** Again and again until it works, it cannot, or the flusher ends. */
+  async #retry<Result>(attempt: () => Promise<Result>): Promise<Result> {
+    const { runtime, logger, manifestPollIntervalMs } = this.#options;
+    for (;;) {
+      this.#signal.throwIfAborted();
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!(error instanceof DbError) || error.kind !== "unavailable") {
+          throw error;
+        }
+        logger.warn(
+          `cannot upload SST ${this.#id}, trying again: ${messageOf(error)}`,
+        );
+      }
+      await sleep(runtime, manifestPollIntervalMs, this.#signal);
+    }
+  }
+}
+
+function min(a: bigint, b: bigint | undefined): bigint {
+  return b !== undefined && b < a ? b : a;
+}
