@@ -1,0 +1,326 @@
+import fc from "fast-check";
+import type { Row } from "../../lib/base/row.ts";
+import {
+  AbiError,
+  MERGE_STATE,
+  MergeMode,
+  MergeOption,
+  MergeStatus,
+} from "../../lib/codec/abi.ts";
+import { Kernel } from "../../lib/codec/kernel.ts";
+import {
+  rowFlags,
+  rowRecordBytes,
+  writeRow,
+} from "../../lib/codec/row_record.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { test } from "../support/test.ts";
+import {
+  arbitraryRow,
+  copyRecords,
+  encodeBlock,
+  fillMemtable,
+  readRecords,
+  row,
+  show,
+} from "./blocks.ts";
+import { KERNELS, utf8 } from "./kernels.ts";
+import { mergeAll, Merging, model } from "./merging.ts";
+
+const { VISIBLE, RAW, RETAIN } = MergeMode;
+const { DESCENDING } = MergeOption;
+
+function at(key: string, inclusive = true) {
+  return { key: utf8(key), inclusive };
+}
+
+/** Keys in order, a few per block. */
+function blocksOf(perBlock: number, ...keys: string[]): Row[][] {
+  const rows = keys.map((key) => row("put", key, 1));
+  const blocks: Row[][] = [];
+  for (let n = 0; n < rows.length; n += perBlock) {
+    blocks.push(rows.slice(n, n + perBlock));
+  }
+  return blocks;
+}
+
+test("merge_run() asks for no block after the last key of its range", () => {
+  const kernel = Kernel.createSync();
+  const sources = [{ blocks: blocksOf(2, "a", "b", "c", "d", "e", "f") }];
+  const plan = { mode: VISIBLE, sources, lower: at("c"), upper: at("d") };
+  const merging = new Merging(kernel, plan);
+  assertEquals(show(merging.batches().flat()), show(sources[0]!.blocks[1]!));
+  // The first block is before the range; the second ends with its last key.
+  assertEquals(merging.blocksGiven, 2);
+  merging.free();
+  const open = new Merging(kernel, { ...plan, upper: at("d", false) });
+  assertEquals(open.batches().flat().length, 1);
+  assertEquals(open.blocksGiven, 2);
+  open.free();
+  const retaining = new Merging(kernel, {
+    ...plan,
+    mode: RETAIN,
+    retainSeq: 9n,
+  });
+  retaining.batches();
+  assertEquals(retaining.blocksGiven, 2);
+  retaining.free();
+});
+
+test("merge_run() asks for no block to fill a batch that is full", () => {
+  const kernel = Kernel.createSync();
+  const sources = [
+    { blocks: blocksOf(2, "a", "c", "e", "g") },
+    { blocks: blocksOf(2, "b", "d", "f", "h") },
+  ];
+  const merging = new Merging(kernel, { mode: VISIBLE, sources, maxRows: 2 });
+  assertEquals(merging.next()!.length, 2);
+  assertEquals(merging.blocksGiven, 2);
+  assertEquals(merging.next(1)!.length, 1);
+  assertEquals(merging.blocksGiven, 2);
+  assertEquals(merging.next()!.length, 2);
+  assertEquals(merging.blocksGiven, 4);
+  merging.free();
+});
+
+for (const [name, create] of KERNELS) {
+  test(`merge_run() of the ${name} asks the lowest source first and stays done`, () => {
+    const kernel = create();
+    const { exports } = kernel;
+    const merge = exports.merge_create(3, VISIBLE, 0, 1024);
+    const wanted = () => kernel.u32[(merge + MERGE_STATE.WANTED) / 4];
+    for (const n of [0, 1, 2]) {
+      assertEquals(exports.merge_run(merge, 9), MergeStatus.WANT_BLOCK);
+      assertEquals(wanted(), n);
+      exports.merge_end(merge, n);
+    }
+    for (let n = 0; n < 3; n++) {
+      assertEquals(exports.merge_run(merge, 9), MergeStatus.DONE);
+      assertEquals(kernel.u32[(merge + MERGE_STATE.ROWS) / 4], 0);
+    }
+    // Sources that are not there are nobody's.
+    exports.merge_end(merge, 3);
+    exports.merge_restart(merge);
+    assertEquals(exports.merge_run(merge, 9), MergeStatus.WANT_BLOCK);
+    exports.merge_free(merge);
+    exports.merge_free(0);
+    assertEquals(exports.memory_used(), 0);
+  });
+
+  test(`merge_create() of the ${name} refuses a mode there is not`, () => {
+    assertEquals(create().exports.merge_create(1, 3, 0, 1024), 0);
+  });
+
+  test(`merge_run() of the ${name} takes rows inserted while it runs`, () => {
+    const kernel = create();
+    const { exports } = kernel;
+    const memtable = fillMemtable(
+      kernel,
+      ["b", "d", "f"].map((key) => row("put", key, 5)),
+    );
+    const merge = exports.merge_create(1, VISIBLE, 0, 1024);
+    exports.merge_limits(merge, 7n, 0n, 0n);
+    exports.merge_memtable(merge, 0, memtable);
+    const next = () => {
+      assert(exports.merge_run(merge, 1) >= 0);
+      const [output, rows] = [MERGE_STATE.OUTPUT, MERGE_STATE.ROWS].map((at) =>
+        kernel.u32[(merge + at) / 4]!
+      );
+      return show(readRecords(kernel, output!, rows!));
+    };
+    const insert = (given: Row) => {
+      const bytes = rowRecordBytes(given);
+      writeRow(kernel, exports.memtable_reserve(memtable, bytes), given);
+      exports.memtable_insert(
+        memtable,
+        given.key.length,
+        given.value.length,
+        rowFlags(given),
+        given.seq,
+        0n,
+        0n,
+      );
+    };
+    assertEquals(next(), show([row("put", "b", 5)]));
+    for (const key of ["a", "c", "e", "g", "f"]) insert(row("put", key, 6));
+    for (const key of ["d", "e", "h"]) insert(row("delete", key, 8));
+    // The merge had gone on to "d" already; what lies behind it is new.
+    const rest = [next(), next(), next(), next(), next()].flat();
+    assertEquals(
+      rest.filter((text) => !text.startsWith("63")),
+      show([
+        ...[row("put", "d", 5), row("put", "e", 6)],
+        ...[row("put", "f", 6), row("put", "g", 6)],
+      ]),
+    );
+    exports.merge_free(merge);
+    exports.memtable_free(memtable);
+  });
+
+  test(`merge_run() of the ${name} holds a key of any length and any number of versions`, () => {
+    const kernel = create();
+    const long = "k".repeat(65_530);
+    const rows = [
+      row("put", "a", 1),
+      ...[5, 4, 3, 2, 1].map((seq) => row("merge", `${long}1`, seq, "+1")),
+      row("put", `${long}1`, 0, "0"),
+      row("merge", `${long}2`, 9, "v".repeat(200_000)),
+      row("delete", `${long}2`, 8),
+      row("put", "z", 1),
+    ];
+    for (const options of [0, DESCENDING]) {
+      const plan = {
+        mode: VISIBLE,
+        options,
+        outputBytes: 1,
+        sources: [
+          { blocks: rows.slice(0, 8).map((row) => [row]) },
+          { blocks: [rows.slice(8)] },
+        ],
+      };
+      const merging = new Merging(kernel, plan);
+      const batches = merging.batches();
+      merging.free();
+      const sizes = batches.map(({ length }) => length);
+      assertEquals(sizes, options ? [1, 1, 6, 1] : [1, 6, 1, 1]);
+      assertEquals(show(batches.flat()), show(model(plan)));
+    }
+  });
+}
+
+test("merge_run() gives the memory of an uncommonly large batch back", () => {
+  const kernel = Kernel.createSync();
+  const rows = [row("put", "a", 1, "v".repeat(1 << 20)), row("put", "b", 1)];
+  const sources = [{ blocks: rows.map((row) => [row]) }];
+  const merging = new Merging(kernel, {
+    mode: VISIBLE,
+    sources,
+    outputBytes: 4096,
+  });
+  merging.next();
+  assert(kernel.exports.memory_used() > 1 << 20);
+  merging.next();
+  assert(kernel.exports.memory_used() < 1 << 15);
+  merging.free();
+});
+
+test("a descending merge needs little memory for long keys that share almost all", () => {
+  const kernel = Kernel.createSync();
+  const rows = Array.from(
+    { length: 2000 },
+    (_, n) => row("put", "k".repeat(60_000) + String(n).padStart(4, "0"), 1),
+  );
+  const block = encodeBlock(rows, { restartsAt: () => false });
+  assert(block.length < 100_000);
+  const { exports } = kernel;
+  const pointer = kernel.copyIn(block);
+  assertEquals(exports.block_check(pointer, block.length), rows.length);
+  const merge = exports.merge_create(1, VISIBLE, DESCENDING, 1);
+  exports.merge_block(merge, 0, pointer, block.length);
+  for (const { key } of rows.toReversed().slice(0, 100)) {
+    assertEquals(exports.merge_run(merge, 1), MergeStatus.BATCH);
+    const output = kernel.u32[(merge + MERGE_STATE.OUTPUT) / 4]!;
+    assertEquals(kernel.slice(output + 40, key.length), key);
+  }
+  assert(exports.memory_used() < 1 << 20);
+  exports.merge_free(merge);
+});
+
+test("merge_run() says when memory is exhausted, again and again", () => {
+  const kernel = Kernel.createSync();
+  const { exports } = kernel;
+  const rows = [row("put", "a", 1, "v".repeat(50_000))];
+  const block = encodeBlock(rows);
+  const pointer = kernel.copyIn(block);
+  const used = exports.memory_used();
+  const merge = exports.merge_create(1, VISIBLE, 0, 1024);
+  exports.merge_block(merge, 0, pointer, block.length);
+  exports.memory_limit(kernel.u8.length);
+  const held: number[] = [];
+  for (let bytes = 1 << 20; bytes >= 64;) {
+    const pointer = kernel.alloc(bytes);
+    if (pointer === 0) bytes >>= 1;
+    else held.push(pointer);
+  }
+  assertEquals(exports.merge_run(merge, 9), AbiError.OUT_OF_MEMORY);
+  for (const pointer of held) kernel.free(pointer);
+  assertEquals(exports.merge_run(merge, 9), AbiError.OUT_OF_MEMORY);
+  exports.merge_free(merge);
+  assertEquals(exports.memory_used(), used);
+});
+
+test("merge_bound() without memory makes every run fail", () => {
+  const kernel = Kernel.createSync();
+  const { exports } = kernel;
+  const merge = exports.merge_create(0, VISIBLE, 0, 1024);
+  exports.memory_limit(1);
+  const { pointer } = copyRecords(kernel, [row("put", "a", 1)]);
+  exports.merge_bound(merge, 0, pointer, 1 << 20, 1);
+  assertEquals(exports.merge_run(merge, 9), AbiError.OUT_OF_MEMORY);
+});
+
+test("property: sources out of order do no harm", () => {
+  const kernel = Kernel.createSync();
+  const arbitrarySource = fc.record({
+    blocks: fc.array(
+      fc.array(arbitraryRow, { minLength: 1, maxLength: 12 }),
+      { maxLength: 5 },
+    ),
+  });
+  fc.assert(fc.property(
+    fc.array(arbitrarySource, { maxLength: 4 }),
+    fc.constantFrom(VISIBLE, RAW, RETAIN),
+    fc.nat(7),
+    (sources, mode, options) => {
+      const rows = sources.flatMap(({ blocks }) => blocks.flat());
+      const merging = new Merging(kernel, { sources, mode, options });
+      const merged = merging.batches().flat();
+      assertEquals(merging.consumed, rows.length);
+      merging.free();
+      if (mode === RAW) assertEquals(merged.length, rows.length);
+      const known = new Set(rows.map(({ seq }) => seq));
+      assert(merged.every(({ seq }) => known.has(seq)));
+    },
+  ));
+});
+
+test("property: a block that replaces one half read does no harm", () => {
+  const kernel = Kernel.createSync();
+  fc.assert(fc.property(
+    fc.array(fc.array(arbitraryRow, { minLength: 1, maxLength: 20 }), {
+      minLength: 1,
+      maxLength: 6,
+    }),
+    fc.constantFrom(0, DESCENDING),
+    (blocks, options) => {
+      const { exports } = kernel;
+      const merge = exports.merge_create(1, RAW, options, 1);
+      for (const rows of blocks) {
+        const block = encodeBlock(rows);
+        const pointer = kernel.copyIn(block);
+        exports.merge_block(merge, 0, pointer, block.length);
+        for (let n = 0; n < 3; n++) assert(exports.merge_run(merge, 1) >= 0);
+        kernel.u8.fill(0xdd, pointer, pointer + block.length);
+        kernel.free(pointer);
+      }
+      exports.merge_free(merge);
+    },
+  ));
+});
+
+test("merge_run() merges more sources than a few", () => {
+  const keys = Array.from(
+    { length: 600 },
+    (_, n) => String(n).padStart(3, "0"),
+  );
+  for (const count of [7, 8, 33, 100]) {
+    const sources = Array.from({ length: count }, (_, s) => ({
+      blocks: blocksOf(3, ...keys.filter((_, n) => n % count === s)),
+    }));
+    for (const options of [0, DESCENDING]) {
+      const plan = { mode: VISIBLE, sources, options };
+      const merged = mergeAll(Kernel.createSync(), plan);
+      assertEquals(show(merged), show(model(plan)));
+    }
+  }
+});
