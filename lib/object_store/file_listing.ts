@@ -29,8 +29,9 @@ export interface WalkOptions {
 export function* walkFiles(
   options: WalkOptions,
 ): Generator<{ name: string; stat: FileStat }, void, void> {
-  const slash = options.prefix.lastIndexOf("/");
-  yield* walk(options, options.prefix.slice(0, slash + 1));
+  const { prefix } = options;
+  if (prefix.startsWith(`${TEMP_DIRECTORY}/`)) return;
+  yield* walk(options, prefix.slice(0, prefix.lastIndexOf("/") + 1));
 }
 
 /** `directory` is the part of the names that is settled: empty, or ends with a slash. */

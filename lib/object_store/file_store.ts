@@ -112,7 +112,13 @@ export class FileStore implements ObjectStore, SyncReads {
     this.#vfs = vfs;
     this.#runtime = runtime;
     this.#directories = new FileDirectories(vfs, this.root, fsync);
-    this.#temps = new TempFiles({ vfs, runtime, root: this.root, fsync });
+    this.#temps = new TempFiles({
+      vfs,
+      runtime,
+      directories: this.#directories,
+      root: this.root,
+      fsync,
+    });
     this.#files = new OpenFiles(vfs, maxOpenFiles);
     this.#held = new HeldInodes(vfs, runtime);
   }
@@ -181,7 +187,6 @@ export class FileStore implements ObjectStore, SyncReads {
       return await this.#settle(path, lost, options);
     }
     try {
-      await this.#directories.ensure(this.root);
       this.#temps.clean((ticket) => removeOldTicket(this.#vfs, ticket));
       await this.#directories.ensure(parentOf(path));
     } catch (error) {

@@ -16,6 +16,7 @@ import type { Runtime } from "../base/runtime.ts";
 import { toDiskError } from "../vfs/disk_error.ts";
 import { posixCodeOf, type Vfs, type VfsFile } from "../vfs/vfs.ts";
 import { chunksOf } from "./body.ts";
+import type { FileDirectories } from "./file_directories.ts";
 
 /** The directory under a store's root; no object may be named so. */
 export const TEMP_DIRECTORY = ".tmp";
@@ -24,6 +25,8 @@ export const TICKET_SUFFIX = ".ticket";
 
 /** A file nobody has written to for so long was left behind. */
 const STALE_MS = 10 * 60_000;
+/** Of names that are taken, or directories that vanish. */
+const MAX_ATTEMPTS = 10;
 /** Written in one go; the event loop has its turn in between. */
 const SLICE_BYTES = 1024 * 1024;
 
@@ -33,7 +36,9 @@ export interface TempFilesOptions {
   readonly vfs: Vfs;
   /** Clock and random names. */
   readonly runtime: Runtime;
-  /** Absolute path of the store's root, which exists when a file is written. */
+  /** Makes the directory. */
+  readonly directories: FileDirectories;
+  /** Absolute path of the store's root. */
   readonly root: string;
   /** Whether to sync files. */
   readonly fsync: boolean;
@@ -70,7 +75,7 @@ export class TempFiles {
     action: string,
     signal?: AbortSignal,
   ): Promise<string> {
-    const { path, file } = this.#create(action);
+    const { path, file } = await this.#create(action);
     try {
       if (body instanceof Uint8Array) await this.#append(file, body, action);
       else {
@@ -109,33 +114,26 @@ export class TempFiles {
     }
   }
 
-  #create(action: string): { path: string; file: VfsFile } {
-    const { vfs, runtime } = this.#options;
+  async #create(action: string): Promise<{ path: string; file: VfsFile }> {
+    const { vfs, runtime, directories } = this.#options;
     const random = new Uint8Array(8);
-    for (let attempts = 0; attempts < 10; attempts++) {
+    for (let attempts = 0; attempts < MAX_ATTEMPTS; attempts++) {
       runtime.randomFill(random);
       const path = `${this.directory}/${toHex(random)}`;
       try {
+        await directories.ensure(this.directory);
         return { path, file: vfs.open(path, "create") };
       } catch (error) {
         const code = posixCodeOf(error);
-        // The first file in here, or somebody removed the directory.
-        if (code === "ENOENT") this.#makeDirectory(action);
+        // Somebody removed the directory since it was made.
+        if (code === "ENOENT") directories.forget();
         else if (code !== "EEXIST") throw toDiskError(error, action);
       }
     }
     throw new DbError(
       "unavailable",
-      `Cannot make a temporary file in ${this.directory}: it keeps vanishing; is somebody removing it?`,
+      `Cannot ${action}: its temporary file in ${this.directory} cannot be made; is somebody removing the directory?`,
     );
-  }
-
-  #makeDirectory(action: string): void {
-    try {
-      this.#options.vfs.makeDirectory(this.directory);
-    } catch (error) {
-      throw toDiskError(error, action);
-    }
   }
 
   async #append(

@@ -56,8 +56,9 @@ type Node = FileNode | DirectoryNode;
 
 /** A disk in memory that can lose power. */
 export class MemoryVfs implements Vfs {
+  /** See {@linkcode MemoryVfsOptions.onCall}; may be changed. */
+  onCall: (operation: VfsOperation, path: string) => void;
   readonly #runtime: Runtime;
-  readonly #onCall: (operation: VfsOperation, path: string) => void;
   readonly #freeInodes: bigint[] = [];
   #lastInode = 0n;
   #root: DirectoryNode;
@@ -72,7 +73,7 @@ export class MemoryVfs implements Vfs {
    */
   constructor(options: MemoryVfsOptions = {}) {
     this.#runtime = options.runtime ?? systemRuntime;
-    this.#onCall = options.onCall ?? (() => {});
+    this.onCall = options.onCall ?? (() => {});
     this.#root = this.#newDirectory();
   }
 
@@ -120,7 +121,7 @@ export class MemoryVfs implements Vfs {
 
   /** {@inheritDoc Vfs.open} */
   open(path: string, mode: OpenMode): VfsFile {
-    this.#onCall("open", path);
+    this.onCall("open", path);
     let node = this.#find(path);
     if (mode === "create" && node !== undefined) {
       throw new VfsError("EEXIST", "open", path);
@@ -139,7 +140,7 @@ export class MemoryVfs implements Vfs {
       now: () => Math.floor(this.#runtime.now()),
       check: (operation) => {
         if (life !== this.#life) throw new VfsError("EBADF", operation, path);
-        this.#onCall(operation, path);
+        this.onCall(operation, path);
       },
       isAlive: () => life === this.#life,
       closed: (file) => {
@@ -152,7 +153,7 @@ export class MemoryVfs implements Vfs {
 
   /** {@inheritDoc Vfs.stat} */
   stat(path: string): FileStat | undefined {
-    this.#onCall("stat", path);
+    this.onCall("stat", path);
     const node = this.#find(path);
     if (node === undefined) return undefined;
     if (node.kind === "file") return statOf(node);
@@ -162,7 +163,7 @@ export class MemoryVfs implements Vfs {
 
   /** {@inheritDoc Vfs.list} */
   list(path: string): DirectoryEntry[] | undefined {
-    this.#onCall("list", path);
+    this.onCall("list", path);
     const node = this.#find(path);
     if (node?.kind !== "directory") return undefined;
     return Array.from(node.entries, ([name, { kind }]) => ({ name, kind }));
@@ -170,7 +171,7 @@ export class MemoryVfs implements Vfs {
 
   /** {@inheritDoc Vfs.makeDirectory} */
   makeDirectory(path: string): boolean {
-    this.#onCall("makeDirectory", path);
+    this.onCall("makeDirectory", path);
     if (this.#find(path) !== undefined) return false;
     this.#directoryOf(path, "mkdir").entries.set(
       nameOf(path),
@@ -181,7 +182,7 @@ export class MemoryVfs implements Vfs {
 
   /** {@inheritDoc Vfs.link} */
   link(existing: string, path: string): boolean {
-    this.#onCall("link", path);
+    this.onCall("link", path);
     const node = this.#fileAt(existing, "link");
     if (this.#find(path) !== undefined) return false;
     this.#directoryOf(path, "link").entries.set(nameOf(path), node);
@@ -191,7 +192,7 @@ export class MemoryVfs implements Vfs {
 
   /** {@inheritDoc Vfs.rename} */
   rename(from: string, to: string): void {
-    this.#onCall("rename", to);
+    this.onCall("rename", to);
     const node = this.#fileAt(from, "rename");
     const replaced = this.#find(to);
     if (replaced?.kind === "directory") {
@@ -206,7 +207,7 @@ export class MemoryVfs implements Vfs {
 
   /** {@inheritDoc Vfs.remove} */
   remove(path: string): boolean {
-    this.#onCall("remove", path);
+    this.onCall("remove", path);
     const node = this.#find(path);
     if (node === undefined) return false;
     if (node.kind === "directory") throw new VfsError("EISDIR", "unlink", path);
@@ -217,13 +218,13 @@ export class MemoryVfs implements Vfs {
 
   /** {@inheritDoc Vfs.setModified} */
   setModified(path: string, modifiedMs: number): void {
-    this.#onCall("setModified", path);
+    this.onCall("setModified", path);
     this.#fileAt(path, "utime").modifiedMs = modifiedMs;
   }
 
   /** {@inheritDoc Vfs.syncDirectory} */
   async syncDirectory(path: string): Promise<void> {
-    this.#onCall("syncDirectory", path);
+    this.onCall("syncDirectory", path);
     const node = this.#find(path);
     if (node?.kind !== "directory") throw new VfsError("ENOENT", "fsync", path);
     const picture = new Map(node.entries);
