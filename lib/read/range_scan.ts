@@ -8,7 +8,7 @@
  */
 import type { KeyRange } from "../base/key_range.ts";
 import type { Entry } from "../base/row.ts";
-import { MergeMode } from "../codec/abi.ts";
+import { MergeMode, RowFlag } from "../codec/abi.ts";
 import type { LsmView } from "../lsm/lsm_view.ts";
 import { MergeCursor, type RowSource } from "../sst/merge_cursor.ts";
 import { TableSource } from "../sst/table_source.ts";
@@ -111,6 +111,20 @@ export class RangeScan {
   }
 
   /**
+   * Passes over the next entries.
+   *
+   * @param maxRows As in {@linkcode next}.
+   * @returns How many they are; 0 after the last.
+   * @throws {DbError} As {@linkcode next}.
+   */
+  countNext(maxRows: number): number | Promise<number> {
+    const more = this.#held.cursor.next(maxRows);
+    return more instanceof Promise
+      ? more.then((more) => this.#count(more))
+      : this.#count(more);
+  }
+
+  /**
    * Moves to a key: the next entry is the first at or behind it, in the scan's
    * direction. Nothing may be under way.
    *
@@ -128,6 +142,19 @@ export class RangeScan {
   close(): void {
     FORGOTTEN.unregister(this);
     letGo(this.#held);
+  }
+
+  #count(more: boolean): number {
+    if (!more || !this.#held.open) return 0;
+    const { kernel } = this.#context;
+    const { output, bytes, rows } = this.#held.cursor;
+    const { u32 } = kernel;
+    for (let at = output; at < output + bytes; at += u32[(at + 36) >> 2]!) {
+      // Operands count as what they fold into.
+      if ((u32[(at + 32) >> 2]! & RowFlag.MERGE) === 0) continue;
+      return this.#take(true)?.length ?? 0;
+    }
+    return rows;
   }
 
   #take(more: boolean): Entry[] | undefined {
