@@ -10,7 +10,6 @@
 import { abortable } from "../base/abort.ts";
 import { DbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { BlockCache } from "../cache/block_cache.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { LsmState } from "../lsm/lsm_state.ts";
 import type { ReadContext } from "../read/read_context.ts";
@@ -35,7 +34,6 @@ export interface EngineParts {
   readonly committer: Committer;
   readonly backpressure: Backpressure;
   readonly flusher: Flusher;
-  readonly cache: BlockCache;
   readonly readContext: ReadContext;
   readonly logger: Logger;
 }
@@ -159,7 +157,7 @@ export class Engine {
    */
   close(flush: NonNullable<CloseOptions["flush"]>): Promise<void> {
     return this.lifecycle.close(async (failed) => {
-      const { backpressure, wal, flusher, state, cache } = this.#parts;
+      const { backpressure, wal, flusher, state } = this.#parts;
       try {
         await backpressure.close(this.lifecycle.closedError());
         if (!failed) await this.#flushBeforeClose(flush);
@@ -167,7 +165,6 @@ export class Engine {
         await flusher.stop();
         await wal.close({ flush: false });
         state.dispose();
-        cache.dispose();
       }
     });
   }

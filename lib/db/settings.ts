@@ -45,11 +45,12 @@ export interface DbSettings {
   wal_enabled?: boolean;
   /**
    * How often a busy writer looks for changes of the manifest by others. Idle,
-   * the interval doubles up to a minute.
+   * the interval doubles up to a minute, unless `{ interval, exact: true }` says
+   * otherwise.
    *
    * @default {"1s"}
    */
-  manifest_poll_interval?: Duration;
+  manifest_poll_interval?: Duration | PollInterval;
   /**
    * Longest that opening may fight over the manifest.
    *
@@ -138,11 +139,20 @@ export interface DbSettings {
   metric_level?: string | null;
 }
 
+/** An interval that need not back off when idle. */
+export interface PollInterval {
+  /** How often. */
+  interval: Duration;
+  /** Whether the interval holds when idle, too. */
+  exact?: boolean;
+}
+
 /** {@linkcode DbSettings} with units and defaults resolved; what the engine takes. */
 export interface ResolvedSettings {
   readonly flushIntervalMs: number | undefined;
   readonly walEnabled: boolean;
   readonly manifestPollIntervalMs: number;
+  readonly manifestPollExact: boolean;
   readonly manifestUpdateTimeoutMs: number;
   readonly minFilterKeys: number;
   readonly filterBitsPerKey: number;
@@ -168,13 +178,12 @@ export interface ResolvedSettings {
  */
 export function resolveSettings(settings: DbSettings = {}): ResolvedSettings {
   checkObject(settings, SETTINGS_SCHEMA, "");
+  const poll = pollOf(settings.manifest_poll_interval ?? "1s");
   const resolved: ResolvedSettings = {
     flushIntervalMs: flushIntervalOf(settings),
     walEnabled: settings.wal_enabled ?? true,
-    manifestPollIntervalMs: parseDuration(
-      settings.manifest_poll_interval ?? "1s",
-      "manifest_poll_interval",
-    ),
+    manifestPollIntervalMs: poll.ms,
+    manifestPollExact: poll.exact,
     manifestUpdateTimeoutMs: parseDuration(
       settings.manifest_update_timeout ?? "300s",
       "manifest_update_timeout",
@@ -219,6 +228,18 @@ function checkRelations(resolved: ResolvedSettings): void {
       `setting 'max_unflushed_bytes' (${resolved.maxUnflushedBytes}) must be greater than 'l0_sst_size_bytes' (${resolved.l0SstBytes})`,
     );
   }
+}
+
+function pollOf(
+  value: Duration | PollInterval,
+): { ms: number; exact: boolean } {
+  const name = "manifest_poll_interval";
+  if (typeof value !== "object") {
+    return { ms: parseDuration(value, name), exact: false };
+  }
+  checkObject(value, { interval: "duration", exact: "boolean" }, name);
+  const { interval = "1s", exact = false } = value;
+  return { ms: parseDuration(interval, name), exact };
 }
 
 function flushIntervalOf(settings: DbSettings): number | undefined {
@@ -285,7 +306,8 @@ function checkObject(
 
 function checkValue(value: unknown, type: SettingType, path: string): void {
   if (typeof type === "object") return checkObject(value, type, path);
-  if (type === "open") return;
+  // A poll interval is checked where it is resolved.
+  if (type === "open" || type === "poll") return;
   if (type === "duration") return void parseDuration(value, path);
   if (type === "count" || type === "bytes") {
     if (Number.isSafeInteger(value) && (value as number) >= 0) return;

@@ -8,6 +8,7 @@
 /** What a setting takes. */
 export type SettingType =
   | "duration"
+  | "poll"
   | "count"
   | "bytes"
   | "boolean"
@@ -32,7 +33,7 @@ export const SETTINGS_SCHEMA: SettingsSchema = {
   "flush_interval?": "duration",
   flush_ms: "count",
   wal_enabled: "boolean",
-  manifest_poll_interval: "duration",
+  manifest_poll_interval: "poll",
   manifest_update_timeout: "duration",
   min_filter_keys: "count",
   filter_bits_per_key: "count",

@@ -18,6 +18,10 @@ import {
 export class SstObject {
   /** The object's name in the store. */
   readonly name: string;
+  /** Reads so far. */
+  requests = 0;
+  /** Bytes read so far. */
+  bytesRead = 0;
   readonly #store: ObjectStore;
   readonly #sync: SyncReads | undefined;
   readonly #logger: Logger;
@@ -82,6 +86,7 @@ export class SstObject {
   ): Result | Promise<Result> {
     const bytes = sync.readSync(this.name, { start, end });
     if (bytes === undefined) throw this.#missing();
+    this.#count(bytes);
     const result = decode(bytes);
     if (!(result instanceof Promise)) return result;
     // The user's transformer is asynchronous, and the store's buffer is not ours
@@ -113,7 +118,13 @@ export class SstObject {
   async #get(start: number, end: number): Promise<Uint8Array> {
     const result = await this.#store.get(this.name, { range: { start, end } });
     if (result === undefined) throw this.#missing();
+    this.#count(result.bytes);
     return result.bytes;
+  }
+
+  #count(bytes: Uint8Array): void {
+    this.requests++;
+    this.bytesRead += bytes.length;
   }
 
   /** Lets only damage pass, as something to try again. */

@@ -127,6 +127,12 @@ export class SstTable implements BlockOwner {
     return this.index !== 0;
   }
 
+  /** What reading it has cost so far. */
+  get cost(): { readonly requests: number; readonly bytesRead: number } {
+    const { requests, bytesRead } = this.#object;
+    return { requests, bytesRead };
+  }
+
   /** Keeps what is loaded until {@linkcode release}. */
   acquire(): void {
     this.#references++;

@@ -1,0 +1,285 @@
+/**
+ * A database opened for reading alone.
+ *
+ * Owns: a view of the moment of opening: the latest manifest, and what the WAL
+ * has above it. Does not own: anything in the store. It writes nothing, fences
+ * nobody, and asks nobody to keep files for it.
+ *
+ * @module
+ */
+import { MemoryBudget } from "../base/budget.ts";
+import type { Bytes } from "../base/bytes.ts";
+import { DbError } from "../base/errors.ts";
+import { silentLogger } from "../base/log.ts";
+import { noRecorder } from "../base/metrics.ts";
+import type { Entry } from "../base/row.ts";
+import { systemRuntime } from "../base/runtime.ts";
+import { BlockCache } from "../cache/block_cache.ts";
+import type { Manifest } from "../format/manifest.ts";
+import { LsmState } from "../lsm/lsm_state.ts";
+import { ManifestStore } from "../manifest/manifest_store.ts";
+import { RetryingStore } from "../object_store/retrying_store.ts";
+import type { KeyExplanation } from "../read/explain.ts";
+import { ReadContext } from "../read/read_context.ts";
+import type { FilterPolicy, PrefixExtractor } from "../sst/filter_policy.ts";
+import { decodeSection } from "../sst/section.ts";
+import { SstStore } from "../sst/sst_store.ts";
+import { replayWal } from "../wal/object_wal_replay.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import {
+  checkReaderOptions,
+  type ReaderOptions,
+  resolvePath,
+} from "./open_options.ts";
+import type { ReadOptions, ScanOptions } from "./read_options.ts";
+import { Reads } from "./reads.ts";
+import type { Scan } from "./scan.ts";
+import { sharedKernel } from "./shared_kernel.ts";
+import { type TreeStatus, treeStatus } from "./status.ts";
+
+/** Components of `DbReader.open`. */
+export interface DbReaderOptions extends ReaderOptions {
+  /**
+   * Whether to see what is in L0 and below alone, and so save reading the WAL.
+   *
+   * @default {false}
+   */
+  skipWalReplay?: boolean;
+  /** Required for a segmented database: the extractor it was written with. */
+  segmentExtractor?: PrefixExtractor;
+  /** Prefix filters that scans may ask, besides the whole-key filter. */
+  filterPolicies?: readonly FilterPolicy[];
+}
+
+const MORE_OPTION_NAMES = [
+  "skipWalReplay",
+  "segmentExtractor",
+  "filterPolicies",
+];
+
+/**
+ * A database as it was when the reader was opened, to read from; any number of
+ * readers may be open beside the writer, which does not notice them. The
+ * collector does not know of them either: a reader that stays open longer than
+ * the collector's `min_age` may find its files gone (kind `"data"`).
+ */
+export class DbReader implements AsyncDisposable {
+  readonly #lifecycle: Lifecycle;
+  readonly #state: LsmState;
+  readonly #reads: Reads;
+  readonly #lastSeq: bigint;
+
+  private constructor(
+    lifecycle: Lifecycle,
+    state: LsmState,
+    reads: Reads,
+    lastSeq: bigint,
+  ) {
+    this.#lifecycle = lifecycle;
+    this.#state = state;
+    this.#reads = reads;
+    this.#lastSeq = lastSeq;
+  }
+
+  /**
+   * Opens a database for reading.
+   *
+   * @param path The database's path in the store.
+   * @param options Components; only `store` is required.
+   * @returns The reader.
+   * @throws {DbError} Kind `"data"` if there is no database or it is damaged; `"invalid"` if the options do not fit it.
+   */
+  static async open(path: string, options: DbReaderOptions): Promise<DbReader> {
+    checkReaderOptions(options, MORE_OPTION_NAMES);
+    const root = resolvePath(path);
+    const {
+      runtime = systemRuntime,
+      logger = silentLogger,
+      recorder = noRecorder,
+      budget = new MemoryBudget(),
+      blockTransformer: transformer,
+      mergeOperator,
+      signal,
+    } = options;
+    const kernel = await sharedKernel();
+    const store = new RetryingStore(options.store, { runtime, logger });
+    const manifest = await new ManifestStore({
+      store,
+      root,
+      runtime,
+      logger,
+      checksum: true,
+    }).readLatest();
+    if (manifest === undefined) {
+      throw new DbError(
+        "data",
+        `failed to find latest manifest: there is no database at "${root}" in this store`,
+      );
+    }
+    checkManifest(manifest, options);
+    const ssts = new SstStore({
+      kernel,
+      store,
+      root,
+      cache: BlockCache.shared(kernel, budget),
+      transformer,
+      filterPolicies: options.filterPolicies,
+      runtime,
+      recorder,
+      logger,
+    });
+    const state = new LsmState({ kernel, budget, ssts, manifest });
+    try {
+      const lastSeq = options.skipWalReplay === true
+        ? manifest.lastL0Seq
+        : (await replayWal({
+          kernel,
+          store: options.walStore ?? store,
+          root,
+          runtime,
+          logger,
+          decodeSection: (compression, stored, what) =>
+            decodeSection({ kernel, compression, transformer }, stored, what),
+          from: manifest.replayAfterWalId + 1,
+          lastL0Seq: manifest.lastL0Seq,
+          mergeOperator,
+          memtable: () => state.view.active,
+          isFull: () => false,
+          freeze: () => {},
+          signal,
+        })).lastSeq;
+      const lifecycle = new Lifecycle();
+      const reads = new Reads({
+        context: new ReadContext({
+          kernel,
+          mergeOperator,
+          hideExpired: options.expiredReads !== "return",
+        }),
+        guard: () => lifecycle.guard(),
+        pin: () => ({
+          view: state.view,
+          seqMax: lastSeq,
+          clock: { nowMs: () => runtime.now() },
+        }),
+      });
+      return new DbReader(lifecycle, state, reads, lastSeq);
+    } catch (error) {
+      state.dispose();
+      throw error;
+    }
+  }
+
+  /** The largest sequence number it sees. */
+  get seq(): bigint {
+    return this.#lastSeq;
+  }
+
+  /** The manifest it reads by. */
+  get manifest(): Manifest {
+    return this.#state.view.manifest;
+  }
+
+  /** The tree in numbers. */
+  get tree(): TreeStatus {
+    return treeStatus(this.#state.view);
+  }
+
+  /**
+   * Reads a value; see `Db.get`.
+   *
+   * @param key The key.
+   * @param options How to read.
+   * @returns The value, or `undefined`.
+   */
+  get(key: Bytes, options?: ReadOptions): Promise<Uint8Array | undefined> {
+    return this.#reads.get(key, options);
+  }
+
+  /**
+   * Reads a value with its sequence number and timestamps; see `Db.getEntry`.
+   *
+   * @param key The key.
+   * @param options How to read.
+   * @returns The entry, or `undefined`.
+   */
+  getEntry(key: Bytes, options?: ReadOptions): Promise<Entry | undefined> {
+    return this.#reads.getEntry(key, options);
+  }
+
+  /**
+   * Reads several values; see `Db.getMany`.
+   *
+   * @param keys The keys, in any order.
+   * @param options How to read.
+   * @returns For each key its value, or `undefined`.
+   */
+  getMany(
+    keys: readonly Bytes[],
+    options?: ReadOptions,
+  ): Promise<(Uint8Array | undefined)[]> {
+    return this.#reads.getMany(keys, options);
+  }
+
+  /**
+   * Reads a range; see `Db.scan`.
+   *
+   * @param options Range, direction, limit, fetching.
+   * @returns An async iterable of entries.
+   */
+  scan(options: ScanOptions = {}): Scan {
+    return this.#reads.scan(options);
+  }
+
+  /**
+   * Reads a key and says how; see `Db.explain`.
+   *
+   * @param key The key.
+   * @param options How to read.
+   * @returns The search, step by step.
+   */
+  explain(key: Bytes, options?: ReadOptions): Promise<KeyExplanation> {
+    return this.#reads.explain(key, options);
+  }
+
+  /**
+   * Lets go of everything; may be called again.
+   *
+   * @returns Resolves when it is done.
+   */
+  close(): Promise<void> {
+    return this.#lifecycle.close(() => {
+      this.#state.dispose();
+      return Promise.resolve();
+    });
+  }
+
+  /** See {@linkcode close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function checkManifest(manifest: Manifest, options: DbReaderOptions): void {
+  const { segmentExtractorName: stored, segments } = manifest;
+  const given = options.segmentExtractor?.name;
+  const segmented = stored !== undefined || segments.length > 0;
+  if (segmented !== (given !== undefined) || (given ?? stored) !== stored) {
+    throw new DbError(
+      "invalid",
+      segmented
+        ? `the database is segmented by extractor "${
+          stored ?? ""
+        }": give it as option 'segmentExtractor'${
+          given === undefined ? "" : `, not "${given}"`
+        }`
+        : "the database is not segmented: leave out option 'segmentExtractor'",
+    );
+  }
+  const ownWalStore = manifest.walObjectStoreUri !== undefined;
+  if (ownWalStore && options.walStore === undefined && !options.skipWalReplay) {
+    throw new DbError(
+      "invalid",
+      "the database has a WAL store of its own: give it as option 'walStore', or set 'skipWalReplay'",
+    );
+  }
+}

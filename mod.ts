@@ -1,0 +1,77 @@
+/**
+ * Shale: a SlateDB-compatible LSM storage engine for JavaScript runtimes.
+ *
+ * @example
+ * ```ts ignore
+ * import { Db, FileStore } from "@shale/db";
+ *
+ * await using db = await Db.open("orders", { store: new FileStore("./data") });
+ * await db.put("sku/7", "blue");
+ * for await (const { key, value } of db.scan({ prefix: "sku/" })) { … }
+ * ```
+ *
+ * @module
+ */
+export { MemoryBudget, type MemoryBudgetOptions } from "./lib/base/budget.ts";
+export type { Bytes } from "./lib/base/bytes.ts";
+export {
+  type CloseReason,
+  DbError,
+  type DbErrorOptions,
+  type ErrorKind,
+  type Outcome,
+} from "./lib/base/errors.ts";
+export type { RangeOptions } from "./lib/base/key_range.ts";
+export type { Logger, LogLevel } from "./lib/base/log.ts";
+export type { Counter, Gauge, Labels, Recorder } from "./lib/base/metrics.ts";
+export type { Entry } from "./lib/base/row.ts";
+export type { Runtime } from "./lib/base/runtime.ts";
+export type { WritableOptions, WritableRow } from "./lib/db/bulk_load.ts";
+export { Db } from "./lib/db/db.ts";
+export { DbReader, type DbReaderOptions } from "./lib/db/db_reader.ts";
+export type { Duration } from "./lib/db/duration.ts";
+export type { LifecycleState } from "./lib/db/lifecycle.ts";
+export type { DbOptions, ReaderOptions } from "./lib/db/open_options.ts";
+export type { ReadOptions, ScanOptions } from "./lib/db/read_options.ts";
+export { Scan } from "./lib/db/scan.ts";
+export type { DbSettings, PollInterval } from "./lib/db/settings.ts";
+export { Snapshot } from "./lib/db/snapshot.ts";
+export type { DbStatus, RunStatus, TreeStatus } from "./lib/db/status.ts";
+export type {
+  CloseOptions,
+  FlushOptions,
+  PutOptions,
+  WriteOptions,
+} from "./lib/db/write_options.ts";
+export type { MergeOperator } from "./lib/iter/merge_operator.ts";
+export {
+  FileStore,
+  type FileStoreOptions,
+} from "./lib/object_store/file_store.ts";
+export {
+  MemoryStore,
+  type MemoryStoreOptions,
+} from "./lib/object_store/memory_store.ts";
+export type {
+  ByteRange,
+  CallOptions,
+  GetOptions,
+  GetResult,
+  ListOptions,
+  ObjectMeta,
+  ObjectStore,
+  PutOptions as ObjectPutOptions,
+  PutResult,
+} from "./lib/object_store/object_store.ts";
+export { PrefixStore } from "./lib/object_store/prefix_store.ts";
+export {
+  openStore,
+  type OpenStoreOptions,
+} from "./lib/object_store/store_url.ts";
+export type { KeyExplanation } from "./lib/read/explain.ts";
+export type { BlockTransformer } from "./lib/sst/block_transformer.ts";
+export type { FilterPolicy, PrefixExtractor } from "./lib/sst/filter_policy.ts";
+export type { Pressure } from "./lib/write/backpressure.ts";
+export type { TtlOptions } from "./lib/write/expiry.ts";
+export { WriteBatch } from "./lib/write/write_batch.ts";
+export type { WriteHandle } from "./lib/write/write_handle.ts";
