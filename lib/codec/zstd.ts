@@ -62,18 +62,37 @@ export function decompressZstd(
   stored: Uint8Array,
   limitBytes: number,
 ): Uint8Array {
-  for (let at = 0; at < stored.length;) at = frameEnd(stored, at);
-  if (zlib?.zstdDecompressSync !== undefined) {
-    return zlib.zstdDecompressSync(stored, { maxOutputLength: limitBytes });
-  }
+  const decompressFrame = zlib?.zstdDecompressSync === undefined
+    ? byLibrary
+    : zlib.zstdDecompressSync;
   const parts: Uint8Array[] = [];
-  let length = 0;
+  let left = limitBytes;
+  for (let at = 0; at < stored.length;) {
+    const end = frameEnd(stored, at);
+    // One frame a call: some runtimes stop behind the first.
+    if (littleEndian(stored, at, 4) === MAGIC) {
+      const frame = stored.subarray(at, end);
+      const part = decompressFrame(frame, { maxOutputLength: left });
+      left -= part.length;
+      parts.push(part);
+    }
+    at = end;
+  }
+  return parts.length === 1 ? parts[0]! : concatBytes(parts);
+}
+
+function byLibrary(
+  frame: Uint8Array,
+  { maxOutputLength }: { maxOutputLength: number },
+): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let left = maxOutputLength;
   const stream = new Decompress((part) => {
-    length += part.length;
-    if (length > limitBytes) throw new RangeError("it holds too much");
+    left -= part.length;
+    if (left < 0) throw new RangeError("a zstd frame holds too much");
     parts.push(part);
   });
-  stream.push(stored, true);
+  stream.push(frame, true);
   return concatBytes(parts);
 }
 

@@ -16,7 +16,7 @@ export function assertDamage(body: () => unknown): string {
 
 /** A copy of `bytes` after a few accidents. */
 export function damage(bytes: Uint8Array, random: Random): Uint8Array {
-  let damaged = bytes.slice();
+  let damaged = new Uint8Array(bytes);
   for (let accidents = random.between(1, 4); accidents > 0; accidents--) {
     const at = random.below(damaged.length + 1);
     const accident = random.below(5);
