@@ -23,7 +23,7 @@ import type { Place } from "./database.ts";
  * @param place Where the database is.
  * @param id Its number; the newest unless given.
  * @returns The manifest.
- * @throws {DbError} Kind `"invalid"` if there is none; `"data"` if it is damaged.
+ * @throws {DbError} Kind `"invalid"` if there is none with that number; `"data"` if there is no database, or it is damaged.
  */
 export async function readManifest(
   place: Place,
@@ -78,5 +78,8 @@ async function newestManifest({ store, path }: Place): Promise<number> {
     newest = parseManifestId(path, name) ?? newest;
   }
   if (newest !== undefined) return newest;
-  throw new DbError("invalid", `There is no database at "${path}"`);
+  throw new DbError(
+    "data",
+    `there is no database at "${path}" in this store`,
+  );
 }

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { runScript } from "../support/child.ts";
 import { TempDir } from "../support/temp_dir.ts";
 import { test } from "../support/test.ts";
 import { cli } from "./run_cli.ts";
@@ -51,12 +52,16 @@ test("cli apply takes the oracle's operations, and scan prints its rows", async 
   await using dir = await TempDir.create();
   const at = ["--store", dir.path, "--path", "x/db", "--merge", "concat"];
 
-  const applied = await cli(["apply", ...at, "--ack"], OPS);
+  // Without --crash the close would turn the expired row into a tombstone.
+  const applied = await runScript(
+    "scripts/cli.ts",
+    ["apply", ...at, "--ack", "--crash"],
+    { input: OPS },
+  );
   const all = await cli(["scan", ...at, "--json", "--hex", "--expired"]);
   const visible = await cli(["scan", ...at, "--json", "--hex", "--reverse"]);
 
-  assertEquals(applied.notes, []);
-  assertEquals(applied.output, "ok\n".repeat(7));
+  assertEquals(applied, { code: 0, stdout: "ok\n".repeat(7), stderr: "" });
   const rows = all.output.trim().split("\n").map((line) => JSON.parse(line));
   assertEquals(
     rows.map(({ k, v, seq, expire_ts }) => [k, v, seq, expire_ts]),
@@ -77,10 +82,11 @@ test("cli apply --crash leaves the rows in the WAL, where wal shows them", async
   await using dir = await TempDir.create();
   const at = ["--store", dir.path];
 
-  const applied = await cli(
-    ["apply", ...at, "--crash"],
-    `{"op":"put","k":"6b","v":"76"}\n`,
-  );
+  const applied = await runScript("scripts/cli.ts", [
+    "apply",
+    ...at,
+    "--crash",
+  ], { input: `{"op":"put","k":"6b","v":"76"}\n` });
   const files = await cli(["wal", ...at, "--json"]);
   const ids = files.output.trim().split("\n").map((line) =>
     JSON.parse(line).id
@@ -88,7 +94,7 @@ test("cli apply --crash leaves the rows in the WAL, where wal shows them", async
   const dump = await cli(["wal", ...at, String(ids.at(-1)), "--hex"]);
   const scanned = await cli(["scan", ...at]);
 
-  assertEquals(applied.status, 0);
+  assertEquals(applied.code, 0);
   assertEquals(ids, [1, 2]);
   const [info, row] = dump.output.trim().split("\n").map((line) =>
     JSON.parse(line)
@@ -186,7 +192,7 @@ test("cli answers invalid use with status 2 and one line", async () => {
       /flush_intervall.*flush_interval/,
     ],
     [["put", ...at, "k", "v", "--merge", "max"], /--merge knows concat/],
-    [["scan", "--store", "s3://bucket"], /not yet/],
+    [["scan", "--store", "s3://bucket"], /S3/],
   ];
   for (const [args, message] of cases) {
     const { status, output, notes } = await cli(args);
@@ -210,9 +216,11 @@ test("cli apply names an operation it does not know", async () => {
 
 test("cli answers a missing database with status 3", async () => {
   await using dir = await TempDir.create();
-  const { status, notes } = await cli(["scan", "--store", dir.path]);
-  assertEquals(status, 3);
-  assertMatch(notes[0]!, /^error \(data\): .*no database/);
+  for (const command of ["scan", "tree", "manifest"]) {
+    const { status, notes } = await cli([command, "--store", dir.path]);
+    assertEquals(status, 3);
+    assertMatch(notes[0]!, /^error \(data\): .*no database/);
+  }
 });
 
 test("cli --debug adds the stack", async () => {
@@ -220,4 +228,18 @@ test("cli --debug adds the stack", async () => {
   const args = ["scan", "--store", dir.path, "--debug"];
   const { notes } = await cli(args);
   assertMatch(notes.join("\n"), /\n\s+at /);
+});
+
+test("cli ends with the status of its error, and keeps standard output clean", async () => {
+  await using dir = await TempDir.create();
+  const missing = await runScript("scripts/cli.ts", [
+    "scan",
+    "--store",
+    dir.path,
+  ]);
+  const unknown = await runScript("scripts/cli.ts", ["fly"]);
+
+  assertEquals([missing.code, missing.stdout], [3, ""]);
+  assertEquals([unknown.code, unknown.stdout], [2, ""]);
+  assertEquals(missing.stderr.trim().split("\n").length, 1);
 });
