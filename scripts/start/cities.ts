@@ -24,16 +24,21 @@ export interface CityRow {
  */
 export function cityRows(count: number = cities.length): CityRow[] {
   const regionNames = new Map(regions.map(({ code, name }) => [code, name]));
-  const seen = new Map<string, number>();
+  const times = new Map<string, number>();
+  const keys = new Set<string>();
   const rows: CityRow[] = [];
   for (let i = 0; i < count; i++) {
     const { country, admin1, name, lat, lng } = cities[i % cities.length]!;
     const region = regionNames.get(`${country}.${admin1}`) ?? admin1;
     const place = `${country}/${region}/${name}`;
-    const times = (seen.get(place) ?? 0) + 1;
-    seen.set(place, times);
+    let key = place;
+    for (let n = times.get(place) ?? 1; keys.has(key); n++) {
+      key = `${place} ${n + 1}`;
+      times.set(place, n);
+    }
+    keys.add(key);
     rows.push({
-      key: times === 1 ? place : `${place} ${times}`,
+      key,
       value: JSON.stringify({
         name,
         country,

@@ -81,7 +81,7 @@ async function load(
   const writer = db.writable().getWriter();
   let bytes = 0;
   for (const [index, row] of rows.entries()) {
-    await writer.ready;
+    if (writer.desiredSize! <= 0) await writer.ready;
     // A failed write shows in `ready` and `close()`, which are awaited.
     writer.write(row).catch(() => {});
     bytes += row.key.length + row.value.length;
@@ -149,9 +149,9 @@ async function scanRanges(
   expect(names.length === expected, `${names.length} of ${expected} cities`);
   report.line(
     `prefix ${PREFIX}`,
-    `${names.length} cities in ${formatDuration(ms)}: ${
-      names.slice(0, 3).join(", ")
-    } …`,
+    `${names.length} cities in ${formatDuration(ms)}${
+      names.length === 0 ? "" : `: ${names.slice(0, 3).join(", ")} …`
+    }`,
   );
 
   const last: string[] = [];
