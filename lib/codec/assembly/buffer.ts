@@ -34,10 +34,15 @@ export function bufferRoom(buffer: usize): u32 {
  * Makes room for `bytes`, keeping the first `kept` and moving the rest away;
  * false, and nothing changed, when memory is exhausted.
  */
+// @ts-ignore: decorator
+@inline
 export function bufferReserve(buffer: usize, bytes: u32, kept: u32): bool {
-  const room = bufferRoom(buffer);
-  if (bytes <= room) return true;
+  return bytes <= bufferRoom(buffer) || grow(buffer, bytes, kept);
+}
+
+function grow(buffer: usize, bytes: u32, kept: u32): bool {
   if (bytes > MOST) return false;
+  const room = bufferRoom(buffer);
   let wanted = max(max(bytes, LEAST), min(room, MOST >>> 1) << 1);
   let data = alloc(wanted + SLACK);
   if (!data && wanted > bytes) {

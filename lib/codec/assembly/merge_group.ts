@@ -175,20 +175,27 @@ function turnAround(merge: usize): bool {
   const start = load<u32>(merge, GROUP_START);
   let at = load<u32>(merge, GROUP_LAST);
   let records: usize = load<u32>(merge, OUTPUT) + start;
+  const bytes = load<u32>(merge, BYTES) - start;
+  store<u32>(merge, load<u32>(merge, GROUP_ROWS), ROWS);
+  store<u32>(merge, start, BYTES);
+  const alone = at == start && !load<u32>(merge, DROP_TOMBSTONES);
   if (at != start) {
     const copy = merge + GROUP_COPY;
-    const bytes = load<u32>(merge, BYTES) - start;
     if (!bufferAssign(copy, records, bytes)) return false;
     records = bufferData(copy);
   }
-  store<u32>(merge, load<u32>(merge, GROUP_ROWS), ROWS);
-  store<u32>(merge, start, BYTES);
   while (true) {
     const record = records + (at - start);
     viewRecord(COLLECTED, record);
     const before = load<u32>(record, ROW_LINK);
     const verdict = judge(merge, COLLECTED);
-    // A single record is put out onto itself.
+    if (alone && verdict == (KEEP | STOP)) {
+      // As it is, and where it is.
+      store<u32>(record, bytes, ROW_LINK);
+      store<u32>(merge, start + bytes, BYTES);
+      store<u32>(merge, load<u32>(merge, ROWS) + 1, ROWS);
+      return true;
+    }
     if (verdict & KEEP && !keep(merge, COLLECTED, verdict)) return false;
     if (verdict & STOP || at == start) return true;
     at = before;
