@@ -156,6 +156,16 @@ export class Engine {
    * @param flush What to flush.
    */
   close(flush: NonNullable<CloseOptions["flush"]>): Promise<void> {
+    if (!["memtable", "wal", "none"].includes(flush)) {
+      return Promise.reject(
+        new DbError(
+          "invalid",
+          `close flush must be "memtable", "wal" or "none", not ${
+            JSON.stringify(flush)
+          }`,
+        ),
+      );
+    }
     return this.lifecycle.close(async (failed) => {
       const { backpressure, wal, flusher, state } = this.#parts;
       try {

@@ -98,10 +98,11 @@ export async function openEngine(
 }
 
 function resolveComponents(options: DbOptions, settings: ResolvedSettings) {
-  const runtime = options.runtime ?? systemRuntime;
+  const { runtime = systemRuntime, logger = silentLogger } = options;
   const retrying = (inner: ObjectStore) =>
     new RetryingStore(inner, {
       runtime,
+      logger,
       ...(settings.objectStoreMaxRetries === undefined
         ? {}
         : { maxRetries: settings.objectStoreMaxRetries }),
@@ -113,7 +114,7 @@ function resolveComponents(options: DbOptions, settings: ResolvedSettings) {
       ? store
       : retrying(options.walStore),
     runtime,
-    logger: options.logger ?? silentLogger,
+    logger,
     recorder: options.recorder ?? noRecorder,
     budget: options.budget ?? new MemoryBudget(),
   };
