@@ -179,7 +179,7 @@ export class MiniDb {
         toBytes(kind === "delete" ? "" : `${key}@${seq};`),
         flags | RowFlag.CREATE,
         seq,
-        BigInt(this.#options.runtime.now()),
+        BigInt(Math.floor(this.#options.runtime.now())),
         expireTs ?? 0n,
       );
       first ||= record;
