@@ -29,7 +29,7 @@
  */
 
 /** Checked when the module is loaded; bumped with any change to this file. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** Bytes of a row record before its key. */
 export const ROW_HEADER_BYTES = 40;
@@ -231,6 +231,17 @@ export const KERNEL_SYMBOLS = {
   },
 
   // An index: `count u32, offsets u32[count + 1], separators`, offsets from the pointer.
+  /**
+   * `(flatbuffer, bytes, data end, index, offsets f64[]) -> blocks | MALFORMED`:
+   * an SST's index block, decompressed, to an index and to where each block
+   * starts, then where the last one ends. With 0 for the index nothing is written
+   * and the result is how many bytes the index will take. Offsets must rise and
+   * lie before the data's end.
+   */
+  index_unpack: {
+    parameters: ["pointer", "u32", "f64", "pointer", "pointer"],
+    result: "i32",
+  },
   /** `(index, key, key bytes) -> block`: the last whose separator is < key; 0 when none is. */
   index_seek: { parameters: ["pointer", "pointer", "u32"], result: "i32" },
 

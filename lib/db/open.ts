@@ -288,6 +288,7 @@ function openSsts(opening: Opening, cache: BlockCache): SstStore {
 function newEncoder(
   opening: Opening,
   sstType: "compacted" | "wal",
+  rowBytes: number,
 ): SstEncoder {
   const { kernel, options, settings, runtime } = opening;
   return new SstEncoder(kernel, {
@@ -297,6 +298,8 @@ function newEncoder(
     transformer: options.blockTransformer,
     filterBitsPerKey: settings.filterBitsPerKey,
     minFilterKeys: settings.minFilterKeys,
+    // Rows are most of it; the rest is index and filter.
+    expectedBytes: Math.ceil(rowBytes * 1.06) + 4096,
     runtime,
   });
 }
@@ -324,7 +327,7 @@ function openWal(
     root,
     runtime,
     recorder,
-    newEncoder: () => newEncoder(opening, "wal"),
+    newEncoder: (bytes) => newEncoder(opening, "wal", bytes),
     lastId: walId,
     durableSeq,
     flushIntervalMs,
@@ -353,7 +356,7 @@ function openFlusher(
     wal: parts.wal,
     manifest: parts.manifest,
     ssts: parts.ssts,
-    newEncoder: () => newEncoder(opening, "compacted"),
+    newEncoder: (bytes) => newEncoder(opening, "compacted", bytes),
     mergeOperator: opening.options.mergeOperator,
     l0MaxSsts: settings.l0MaxSsts,
     l0MaxSstsPerKey: settings.l0MaxSstsPerKey,

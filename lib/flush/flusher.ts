@@ -64,7 +64,7 @@ export interface FlusherOptions extends L0Limits {
   /** Where SSTs are put. */
   readonly ssts: SstStore;
   /** Makes the encoder of one SST. */
-  readonly newEncoder: () => SstEncoder;
+  readonly newEncoder: (expectedBytes: number) => SstEncoder;
   /** Folds merge operands on the way; without one they stay as they are. */
   readonly mergeOperator?: MergeOperator | undefined;
   /** Uploads at the same time. */

@@ -5,7 +5,7 @@
  */
 import type { LsmState } from "../lsm/lsm_state.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
-import { addL0, type L0Addition } from "../manifest/tree_edit.ts";
+import { addL0, type L0Addition, tidy } from "../manifest/tree_edit.ts";
 import type { Wal } from "../wal/wal.ts";
 import type { L0Upload } from "./l0_upload.ts";
 
@@ -55,12 +55,11 @@ export async function commitL0(
 ): Promise<void> {
   const { lsm, wal, manifest } = options;
   const additions = uploads.map(({ addition }): L0Addition => addition!);
-  await manifest.update(
-    (latest) =>
-      addL0(latest, additions, {
-        nextWalId: wal.lastFlushedId + 1,
-        oldestSnapshotSeq: lsm.snapshots.oldestSeq,
-      }),
-    signal,
-  );
+  await manifest.update((latest) => {
+    const added = addL0(latest, additions, {
+      nextWalId: wal.lastFlushedId + 1,
+      oldestSnapshotSeq: lsm.snapshots.oldestSeq,
+    });
+    return added === latest ? latest : tidy(added);
+  }, signal);
 }

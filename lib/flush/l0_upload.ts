@@ -43,7 +43,7 @@ export interface L0UploadOptions {
   /** Where the SST is put. */
   readonly ssts: SstStore;
   /** Makes the encoder of one SST. */
-  readonly newEncoder: () => SstEncoder;
+  readonly newEncoder: (expectedBytes: number) => SstEncoder;
   /** Folds merge operands on the way; without one they stay as they are. */
   readonly mergeOperator?: MergeOperator | undefined;
   /** The pause before another attempt. */
@@ -143,7 +143,7 @@ export class L0Upload {
       maxFetchTasks: 1,
     });
     try {
-      using encoder = newEncoder();
+      using encoder = newEncoder(this.frozen.memtable.encodedBytes);
       while (await cursor.next(BATCH_ROWS)) {
         this.#signal.throwIfAborted();
         const pending = encoder.add(cursor.output, cursor.bytes);

@@ -13,8 +13,8 @@ import { equalBytes } from "../base/bytes.ts";
 import { DbError } from "../base/errors.ts";
 import type { BlockCache } from "../cache/block_cache.ts";
 import type { CachedBlock } from "../cache/cached_block.ts";
+import type { Kernel } from "../codec/kernel.ts";
 import { type BloomFilter, decodeFilters } from "../format/filter_block.ts";
-import { decodeIndex, packIndex, type SstIndex } from "../format/sst_index.ts";
 import { dataEnd, type SstInfo, validateSstInfo } from "../format/sst_info.ts";
 import {
   decodeSstFooter,
@@ -24,6 +24,13 @@ import {
 import { decodeRowCounts } from "../format/sst_stats.ts";
 import { filterName, type FilterPolicy } from "./filter_policy.ts";
 import { decodeSection, type SectionCoding } from "./section.ts";
+
+/** The kernel's layout of an index without blocks. */
+const EMPTY_INDEX_BYTES = 8;
+/** Where a block starts, as the kernel reports it. */
+const OFFSET_BYTES = 8;
+/** No entry of a stored index is shorter. */
+const LEAST_ENTRY_BYTES = 4;
 
 /** Where the cache finds an SST's index and filters among its blocks. */
 export const CONTENT_INDEX = -1;
@@ -157,19 +164,15 @@ export function placeContent(
 ): TableContent {
   const { info } = sections;
   const end = dataEnd(info);
-  const index = decodeIndex(sections.index, end);
-  if (index.firstKeys.length === 0) {
-    throw new DbError("data", "The SST index names no block");
-  }
-  const packed = packIndex(index);
+  const indexBytes = aligned(measureIndex(cache.kernel, sections.index, end));
   const known = knownFilters(sections, policies);
-  let bytes = aligned(packed.length);
+  let bytes = indexBytes;
   for (const { bits } of known) bytes += aligned(bits.length);
 
   const pointer = cache.reserve(bytes);
+  const offsets = unpackIndex(cache.kernel, sections.index, end, pointer);
   const { u8 } = cache.kernel;
-  u8.set(packed, pointer);
-  let at = pointer + aligned(packed.length);
+  let at = pointer + indexBytes;
   const filters: LoadedFilter[] = [];
   for (const { policy, bits, probes } of known) {
     u8.set(bits, at);
@@ -178,7 +181,7 @@ export function placeContent(
   }
   return {
     memory: cache.block(pointer, bytes, CONTENT_INDEX),
-    offsets: withEnd(index, end),
+    offsets,
     filters,
     merges: sections.stats === undefined
       ? undefined
@@ -205,11 +208,47 @@ function knownFilters(
   return known;
 }
 
-function withEnd(index: SstIndex, end: number): Float64Array {
-  const offsets = new Float64Array(index.offsets.length + 1);
-  offsets.set(index.offsets);
-  offsets[index.offsets.length] = end;
-  return offsets;
+/** Bytes the index will take, every part of it checked. */
+function measureIndex(kernel: Kernel, stored: Uint8Array, end: number): number {
+  const flatbuffer = kernel.scratch(stored.length);
+  kernel.u8.set(stored, flatbuffer);
+  const bytes = kernel.exports.index_unpack(
+    flatbuffer,
+    stored.length,
+    end,
+    0,
+    0,
+  );
+  if (bytes < 0) throw new DbError("data", "The SST index is damaged");
+  if (bytes <= EMPTY_INDEX_BYTES) {
+    throw new DbError("data", "The SST index names no block");
+  }
+  return bytes;
+}
+
+/** Writes the index to `target`; the blocks' starts come back. */
+function unpackIndex(
+  kernel: Kernel,
+  stored: Uint8Array,
+  end: number,
+  target: number,
+): Float64Array {
+  const offsetsAt = aligned(stored.length);
+  const scratch = kernel.scratch(
+    offsetsAt + OFFSET_BYTES * (1 + stored.length / LEAST_ENTRY_BYTES),
+  );
+  kernel.u8.set(stored, scratch);
+  const blocks = kernel.exports.index_unpack(
+    scratch,
+    stored.length,
+    end,
+    target,
+    scratch + offsetsAt,
+  );
+  const first = scratch + offsetsAt;
+  return new Float64Array(
+    kernel.u8.buffer.slice(first, first + OFFSET_BYTES * (blocks + 1)),
+  );
 }
 
 function aligned(bytes: number): number {

@@ -45,8 +45,8 @@ export interface ObjectWalOptions {
   runtime: Runtime;
   /** Counts files and bytes. */
   recorder: Recorder;
-  /** Makes the encoder of one file. */
-  newEncoder: () => WalEncoder;
+  /** Makes the encoder of one file, given roughly how long it will be. */
+  newEncoder: (expectedBytes: number) => WalEncoder;
   /** The last WAL file stored by now: this writer's fence. */
   lastId: number;
   /** The largest sequence number that is durable by now. */
@@ -214,7 +214,7 @@ export class ObjectWal implements Wal {
     const bytes = this.#openBytes;
     this.#pieces = [];
     this.#openBytes = 0;
-    const encoded = this.#encode(pieces);
+    const encoded = this.#encode(pieces, bytes);
     // It is awaited when its turn comes, which may be never.
     encoded.catch(() => {});
     this.#cut.push({
@@ -225,17 +225,22 @@ export class ObjectWal implements Wal {
     });
   }
 
-  async #encode(pieces: readonly Piece[]): Promise<WalFileBytes> {
+  async #encode(
+    pieces: readonly Piece[],
+    bytes: number,
+  ): Promise<WalFileBytes> {
     // Where each chain ends at this moment; only the last one may still grow.
     const ends = pieces.map(({ memtable }) => memtable.lastRecord);
+    let encoder: WalEncoder | undefined;
     try {
-      using encoder = this.#options.newEncoder();
+      encoder = this.#options.newEncoder(bytes);
       for (const [i, { firstRecord }] of pieces.entries()) {
         const pending = encoder.addChain(firstRecord, ends[i]!);
         if (pending !== undefined) await pending;
       }
       return await encoder.finish();
     } finally {
+      encoder?.dispose();
       for (const { memtable } of pieces) memtable.release();
     }
   }

@@ -16,7 +16,10 @@ import { expiryOf, type TtlOptions } from "./expiry.ts";
 /** A caller that says nothing about expiry. */
 export const NO_TTL: TtlOptions = Object.freeze({});
 
-const FIRST_CAPACITY = 4096;
+const LEAST_CAPACITY = 1024;
+const MOST_CAPACITY = 1024 * 1024;
+/** The batches of a thread are alike: a new one begins as large as the last was. */
+let usualCapacity = LEAST_CAPACITY;
 
 /**
  * Puts, deletes and merges that become visible in one step, under one sequence
@@ -25,7 +28,7 @@ const FIRST_CAPACITY = 4096;
  */
 export class WriteBatch {
   /** Row records, 8-byte aligned, their timestamps still open. */
-  #bytes = new Uint8Array(FIRST_CAPACITY);
+  #bytes = new Uint8Array(usualCapacity);
   #length = 0;
   readonly #offsets: number[] = [];
   readonly #keyBytes: number[] = [];
@@ -91,6 +94,10 @@ export class WriteBatch {
       throw new DbError("invalid", "empty write batch not allowed");
     }
     this.#consumed = true;
+    usualCapacity = Math.min(
+      Math.max(this.#length, LEAST_CAPACITY),
+      MOST_CAPACITY,
+    );
     return {
       records: this.#bytes.subarray(0, this.#length),
       offsets: this.#offsets,

@@ -28,7 +28,7 @@ import {
   sstName,
 } from "../../lib/format/paths.ts";
 import { SeqTracker } from "../../lib/format/seq_tracker.ts";
-import { encodeIndex, packIndex } from "../../lib/format/sst_index.ts";
+import { encodeIndex } from "../../lib/format/sst_index.ts";
 import { dataEnd } from "../../lib/format/sst_info.ts";
 import { encodeSstTail } from "../../lib/format/sst_layout.ts";
 import { encodeStats } from "../../lib/format/sst_stats.ts";
@@ -188,14 +188,26 @@ function checkTreeSst(sst: SstFile): void {
 
 /** Block to look at by the kernel's own search in the packed index. */
 function seek(sst: SstFile, key: Uint8Array): number {
-  const index = KERNEL.copyIn(packIndex(sst.index));
+  const { rawIndex } = sst;
+  const stored = KERNEL.copyIn(rawIndex);
+  const unpack = (index: number) =>
+    KERNEL.exports.index_unpack(
+      stored,
+      rawIndex.length,
+      Number.MAX_SAFE_INTEGER,
+      index,
+      offsets,
+    );
+  const offsets = KERNEL.alloc(8 * (1 + sst.blocks.length));
+  const index = KERNEL.alloc(unpack(0));
+  unpack(index);
   const length = KERNEL.scratchKey(key);
   const block = KERNEL.exports.index_seek(
     index,
     KERNEL.scratchPointer,
     length,
   );
-  KERNEL.exports.free(index);
+  for (const pointer of [stored, offsets, index]) KERNEL.free(pointer);
   return block;
 }
 

@@ -1,11 +1,6 @@
 import fc from "fast-check";
 import { toBytes, toHex } from "../../lib/base/bytes.ts";
-import {
-  decodeIndex,
-  decodePackedIndex,
-  encodeIndex,
-  packIndex,
-} from "../../lib/format/sst_index.ts";
+import { decodeIndex, encodeIndex } from "../../lib/format/sst_index.ts";
 import { encodeSeqKey } from "../../lib/format/wal_file.ts";
 import { assertEquals } from "../support/assert.ts";
 import { test } from "../support/test.ts";
@@ -28,27 +23,6 @@ test("decodeIndex() is the inverse of encodeIndex()", () => {
     assertEquals(Array.from(decoded.offsets), offsets);
     assertEquals(decoded.firstKeys.map(toHex), firstKeys.map(toHex));
   }));
-});
-
-test("decodePackedIndex() is decodeIndex() and packIndex(), aligned or not", () => {
-  const index = indexOf([0, 4, 90], ["", "b", "longer".repeat(30)]);
-  const bytes = encodeIndex(index);
-  for (let shift = 0; shift < 4; shift++) {
-    const shifted = new Uint8Array(bytes.length + shift).subarray(shift);
-    shifted.set(bytes);
-    const { offsets, packed } = decodePackedIndex(shifted, 100);
-    assertEquals([...offsets], [0, 4, 90, 100]);
-    assertEquals(packed, packIndex(index));
-  }
-});
-
-test("packIndex() lays separators out for the kernel", () => {
-  const packed = packIndex(indexOf([0, 10], ["", "bc"]));
-  assertEquals(
-    toHex(packed),
-    "02000000" + "10000000" + "10000000" + "12000000" + "6263",
-  );
-  assertEquals(toHex(packIndex(indexOf([], []))), "0000000008000000");
 });
 
 test("decodeIndex() takes equal separators: versions of a key, rows of a batch", () => {

@@ -12,6 +12,7 @@ export {
   builder_free,
 } from "./builder";
 export { crc32 } from "./crc32";
+export { index_unpack } from "./index_unpack";
 export { lz4_decode, lz4_encode } from "./lz4";
 export { alloc, free, memory_limit, memory_used, scratch } from "./memory";
 export {
@@ -37,5 +38,5 @@ export { snappy_decode, snappy_encode, snappy_length } from "./snappy";
 
 /** See `ABI_VERSION` in ../abi.ts. */
 export function abi_version(): u32 {
-  return 1;
+  return 2;
 }

@@ -12,12 +12,17 @@ import {
   decodeBlock,
   decodeBlockV1,
 } from "./block_format.ts";
+import { decodeIndexBlock, pack, packedBytes } from "./index_block.ts";
 import type { ReferenceMemory } from "./memory.ts";
 
 /** The exports made here. */
 export type BlockExports = Pick<
   KernelExports,
-  "block_check" | "block_from_v1" | "block_get" | "index_seek"
+  | "block_check"
+  | "block_from_v1"
+  | "block_get"
+  | "index_seek"
+  | "index_unpack"
 >;
 
 /**
@@ -45,6 +50,13 @@ export function createReferenceBlocks(memory: ReferenceMemory): BlockExports {
       memory.view.setUint32(found + 28, place.row.value.length, true);
       memory.view.setUint32(found + 36, block + place.valueOffset, true);
       return 1;
+    },
+    index_unpack: (flatbuffer, bytes, dataEnd, index, offsets) => {
+      const entries = decodeIndexBlock(slice(flatbuffer, bytes), dataEnd);
+      if (entries === undefined) return AbiError.MALFORMED;
+      return index === 0
+        ? packedBytes(entries)
+        : pack(memory, entries, dataEnd, index, offsets);
     },
     index_seek: (index, key, keyBytes) => {
       const u32 = (at: number) => memory.view.getUint32(index + 4 * at, true);
