@@ -15,6 +15,7 @@ import type { Kernel } from "../codec/kernel.ts";
 import { Memtable } from "../memtable/memtable.ts";
 import { setMergeBounds } from "./merge_bounds.ts";
 import type { TableSource } from "./table_source.ts";
+import type { Turn } from "./turn.ts";
 
 /** Where rows come from. */
 export type RowSource = Memtable | TableSource;
@@ -45,6 +46,8 @@ export interface MergeCursorOptions {
   readonly outputBytes: number;
   /** Sources opened at the same time. */
   readonly maxFetchTasks: number;
+  /** Lets others run between blocks; without it a batch is never interrupted. */
+  readonly turn?: Turn | undefined;
 }
 
 /** Merged rows, batch by batch, as row records in linear memory. */
@@ -52,6 +55,7 @@ export class MergeCursor {
   readonly #kernel: Kernel;
   readonly #sources: readonly RowSource[];
   readonly #maxFetchTasks: number;
+  readonly #turn: Turn | undefined;
   #merge: number;
   #started = false;
   #finished = false;
@@ -67,6 +71,7 @@ export class MergeCursor {
     this.#kernel = kernel;
     this.#sources = sources;
     this.#maxFetchTasks = options.maxFetchTasks;
+    this.#turn = options.turn;
     const flags = (options.descending === true ? MergeOption.DESCENDING : 0) |
       (options.hideExpired === true ? MergeOption.HIDE_EXPIRED : 0) |
       (options.dropTombstones === true ? MergeOption.DROP_TOMBSTONES : 0);
@@ -166,7 +171,7 @@ export class MergeCursor {
       }
       if (status < 0) throw exhausted();
       const wanted = this.#state(MERGE_STATE.WANTED);
-      const waiting = this.#feed(wanted);
+      const waiting = this.#feed(wanted) ?? this.#turn?.check();
       if (waiting !== undefined) return waiting.then(() => this.#run(maxRows));
     }
     return false;

@@ -22,9 +22,8 @@ import { encodeSeqKey } from "../format/wal_file.ts";
 import type { BlockTransformer } from "./block_transformer.ts";
 import { encodeSection, type SectionCoding } from "./section.ts";
 import { SstBody } from "./sst_body.ts";
+import { Turn } from "./turn.ts";
 
-/** Others get their turn at least this often. */
-const TURN_MS = 4;
 const DEFAULT_EXPECTED_BYTES = 64 * 1024;
 
 /** How an SST is written. */
@@ -72,8 +71,8 @@ export class SstEncoder implements Disposable {
   readonly #offsets: number[] = [];
   readonly #separators: Uint8Array[] = [];
   readonly #counts: RowCounts[] = [];
+  readonly #turn: Turn;
   #builder: number;
-  #turnEnd: number;
 
   /**
    * Constructs a new {@linkcode SstEncoder}.
@@ -91,7 +90,7 @@ export class SstEncoder implements Disposable {
     const bits = sstType === "wal" ? 0 : options.filterBitsPerKey;
     this.#builder = kernel.exports.builder_create(blockBytes, bits);
     if (this.#builder === 0) throw exhausted();
-    this.#turnEnd = options.runtime.monotonicMs() + TURN_MS;
+    this.#turn = new Turn(options.runtime);
   }
 
   /** Rows added so far. */
@@ -121,7 +120,7 @@ export class SstEncoder implements Disposable {
       at += taken;
       left -= taken;
       if (left === 0) return undefined;
-      const waiting = this.#closeBlock() ?? this.#turn();
+      const waiting = this.#closeBlock() ?? this.#turn.check();
       if (waiting !== undefined) return waiting.then(() => this.add(at, left));
     }
     return undefined;
@@ -144,7 +143,7 @@ export class SstEncoder implements Disposable {
       record = exports.builder_add_chain(this.#builder, record, lastRecord);
       if (record < 0) throw exhausted();
       if (record === 0) return undefined;
-      const waiting = this.#closeBlock() ?? this.#turn();
+      const waiting = this.#closeBlock() ?? this.#turn.check();
       if (waiting !== undefined) {
         return waiting.then(() => this.addChain(record, lastRecord));
       }
@@ -228,15 +227,6 @@ export class SstEncoder implements Disposable {
     }
     this.#body.addSection(stored);
     return undefined;
-  }
-
-  /** Lets others run when the turn is over. */
-  #turn(): Promise<void> | undefined {
-    const { runtime } = this.#options;
-    if (runtime.monotonicMs() < this.#turnEnd) return undefined;
-    return runtime.yield().then(() => {
-      this.#turnEnd = runtime.monotonicMs() + TURN_MS;
-    });
   }
 
   /** Stores a section other than a block; 0 where there is none. */
