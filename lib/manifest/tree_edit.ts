@@ -117,6 +117,20 @@ export function tidy(manifest: Manifest): Manifest {
 }
 
 /**
+ * Forgets which SSTs of other databases belong to this one where nothing refers
+ * to them any more.
+ *
+ * @param manifest The manifest.
+ * @returns The new manifest; `manifest` itself where nothing is to be forgotten.
+ */
+export function pruneExternalDbs(manifest: Manifest): Manifest {
+  const externalDbs = liveExternalDbs(manifest);
+  return externalDbs === manifest.externalDbs
+    ? manifest
+    : { ...manifest, externalDbs };
+}
+
+/**
  * Every SST a manifest refers to, of every tree; one that several places refer
  * to comes several times.
  *

@@ -1,0 +1,303 @@
+/**
+ * The compactions files of one database: read, listed, and changed, by the one
+ * compactor under its epoch and by everybody else without one.
+ *
+ * Owns: their names, encoding and version as numbered objects.
+ * Does not own: what a change is (`compactor/compaction_state.ts`).
+ *
+ * The compactor's epoch is raised in the manifest first, then the same number is
+ * written here: whoever finds a number as high or higher here was overtaken in
+ * between. Workers and users who submit a compaction leave the epoch as it is.
+ *
+ * @module
+ */
+import { DbError } from "../base/errors.ts";
+import type { Runtime } from "../base/runtime.ts";
+import { Boundary } from "../cas/boundary.ts";
+import { FencedObject } from "../cas/fenced_object.ts";
+import { type Numbered, NumberedObject } from "../cas/numbered_object.ts";
+import {
+  type Compaction,
+  type Compactions,
+  decodeCompactions,
+  encodeCompactions,
+  initialCompactions,
+} from "../format/compactions.ts";
+import {
+  boundaryName,
+  compactionsName,
+  compactionsPrefix,
+  parseCompactionsId,
+} from "../format/paths.ts";
+import type { ObjectStore } from "../object_store/object_store.ts";
+
+/** What {@linkcode CompactionsStore} is made of. */
+export interface CompactionsStoreOptions {
+  /** Where the database lives. */
+  readonly store: ObjectStore;
+  /** The database's path. */
+  readonly root: string;
+  /** The clock. */
+  readonly runtime: Runtime;
+  /** Whether to write the trailer that makes damage detectable. */
+  readonly checksum: boolean;
+}
+
+/** One stored compactions file, as a listing shows it. */
+export interface CompactionsFile {
+  /** Its number. */
+  readonly id: number;
+  /** Its bytes. */
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly lastModified: number;
+}
+
+/** Options of {@linkcode CompactionsStore.open}. */
+export interface OpenCompactionsOptions {
+  /** The epoch, as raised in the manifest. */
+  readonly epoch: number;
+  /** The version to write. */
+  readonly version: 1 | 2;
+  /** Longest the epoch may take to write, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Ends the opening early. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A change of the compactor's state: pure, and bears meeting its own result. */
+export type CompactionsEdit = (state: Compactions) => Compactions;
+
+/** A number taken by others this often means more than bad luck. */
+const MAX_LOST_RACES = 1000;
+
+/** Reads the compactions files of one database, and changes them. */
+export class CompactionsStore {
+  readonly #options: CompactionsStoreOptions;
+  readonly #object: NumberedObject<Compactions>;
+
+  /**
+   * Constructs a new {@linkcode CompactionsStore}; no I/O.
+   *
+   * @param options What it is made of.
+   */
+  constructor(options: CompactionsStoreOptions) {
+    const { store, root, checksum } = options;
+    this.#options = options;
+    this.#object = new NumberedObject({
+      store,
+      boundary: new Boundary(store, boundaryName(root, "compactions")),
+      format: {
+        what: "compactions file",
+        prefix: compactionsPrefix(root),
+        name: (id) => compactionsName(root, id),
+        parse: (name) => parseCompactionsId(root, name),
+        encode: (state: Compactions) => encodeCompactions(state, { checksum }),
+        decode: decodeCompactions,
+      },
+    });
+  }
+
+  /**
+   * Finds the latest state, by a listing.
+   *
+   * @param signal Ends the call.
+   * @returns The state, or `undefined` where there never was a compactor.
+   */
+  async readLatest(signal?: AbortSignal): Promise<Compactions | undefined> {
+    return (await this.#object.readLatest(undefined, signal))?.value;
+  }
+
+  /**
+   * Finds the latest state from one seen lately, by probing.
+   *
+   * @param seen The latest one seen before.
+   * @param signal Ends the call.
+   * @returns The latest; `seen` itself where there is no newer one.
+   */
+  async readNewer(
+    seen: Compactions,
+    signal?: AbortSignal,
+  ): Promise<Compactions> {
+    const last = { id: seen.id, value: seen };
+    return (await this.#object.readLatest(last, signal) ?? last).value;
+  }
+
+  /**
+   * Reads one file.
+   *
+   * @param id Its number.
+   * @param signal Ends the call.
+   * @returns The state, or `undefined` where it does not exist (any more).
+   */
+  async read(
+    id: number,
+    signal?: AbortSignal,
+  ): Promise<Compactions | undefined> {
+    return (await this.#object.read(id, signal))?.value;
+  }
+
+  /**
+   * Lists the stored files, ascending.
+   *
+   * @param signal Ends the iteration.
+   * @returns Numbers, sizes and times.
+   */
+  async *list(
+    signal?: AbortSignal,
+  ): AsyncGenerator<CompactionsFile, void, void> {
+    for await (const { id, meta } of this.#object.list(signal)) {
+      yield { id, size: meta.size, lastModified: meta.lastModified };
+    }
+  }
+
+  /**
+   * Writes the compactor's epoch, creating the first file where there is none.
+   *
+   * @param options The epoch, the version, and how long to try.
+   * @returns The state, held.
+   * @throws {DbError} Kind `"closed"` (`fenced`) if a compactor that started later was here already; `"unavailable"` if others keep winning until the time is over.
+   */
+  async open(options: OpenCompactionsOptions): Promise<HeldCompactions> {
+    const { epoch, version, timeoutMs, signal } = options;
+    const fenced = await FencedObject.open({
+      object: this.#object,
+      epoch: {
+        role: "compactor",
+        get: ({ compactorEpoch }: Compactions) => compactorEpoch,
+        set: (state: Compactions, compactorEpoch: number) => ({
+          ...state,
+          version: versionFor(state, version),
+          compactorEpoch,
+        }),
+      },
+      runtime: this.#options.runtime,
+      create: initialCompactions(version),
+      take: epoch,
+      timeoutMs,
+      signal,
+    });
+    return new HeldCompactions(fenced);
+  }
+
+  /**
+   * Changes the latest state without an epoch, as workers do and users who
+   * submit a compaction. The file's version stays as it is.
+   *
+   * @param edit From the latest state to the next; its argument itself means no change.
+   * @param seen The latest state seen before; saves a listing.
+   * @param signal Ends the attempts.
+   * @returns The stored state.
+   * @throws {DbError} Kind `"data"` if there is no compactions file yet; what `edit` throws.
+   */
+  async update(
+    edit: CompactionsEdit,
+    seen?: Compactions,
+    signal?: AbortSignal,
+  ): Promise<Compactions> {
+    let latest = seen === undefined
+      ? await this.readLatest(signal)
+      : await this.readNewer(seen, signal);
+    for (let attempt = 0; attempt < MAX_LOST_RACES; attempt++) {
+      if (latest === undefined) {
+        throw new DbError(
+          "data",
+          "there is no compactions file: no compactor was ever started on this database",
+        );
+      }
+      const edited = edit(latest);
+      if (edited === latest) return latest;
+      const id = latest.id + 1;
+      const next = { ...edited, id };
+      if (await this.#object.create(id, next, signal)) return next;
+      latest = (await this.#object.readLatestThoroughly(signal))?.value;
+    }
+    throw new DbError(
+      "unavailable",
+      "Cannot change the compactions file: other processes keep changing it",
+    );
+  }
+}
+
+/** The compactor's state, held under its epoch. */
+export class HeldCompactions {
+  readonly #fenced: FencedObject<Compactions>;
+
+  /**
+   * Constructs a new {@linkcode HeldCompactions}; see `CompactionsStore.open`.
+   *
+   * @param fenced The object, held.
+   */
+  constructor(fenced: FencedObject<Compactions>) {
+    this.#fenced = fenced;
+  }
+
+  /** The epoch it is held under. */
+  get epoch(): number {
+    return this.#fenced.epoch;
+  }
+
+  /** The newest state seen. */
+  get latest(): Compactions {
+    return numbered(this.#fenced.latest);
+  }
+
+  /** Milliseconds since a look at the store last showed that the epoch holds. */
+  get msSinceLook(): number {
+    return this.#fenced.msSinceLook;
+  }
+
+  /**
+   * Looks for a newer state.
+   *
+   * @param how `"probe"` suffices for a holder that looks often.
+   * @returns The latest state.
+   * @throws {DbError} Kind `"closed"` (`fenced`) if another compactor took over.
+   */
+  async refresh(how: "probe" | "thoroughly" = "probe"): Promise<Compactions> {
+    return numbered(await this.#fenced.refresh(how));
+  }
+
+  /**
+   * Changes the state.
+   *
+   * @param edit From the latest state to the next; its argument itself means no change.
+   * @returns The stored state.
+   * @throws {DbError} Kind `"closed"` (`fenced`) if another compactor took over; what `edit` throws.
+   */
+  async update(edit: CompactionsEdit): Promise<Compactions> {
+    return numbered(await this.#fenced.update(edit));
+  }
+}
+
+/** A state knows its number; an edited one still has the old one. */
+function numbered({ id, value }: Numbered<Compactions>): Compactions {
+  return value.id === id ? value : { ...value, id };
+}
+
+/**
+ * The version that can hold a state as it was found: the compactor writes its
+ * epoch before anything else, and only then brings the rest into its own form.
+ */
+function versionFor(state: Compactions, wanted: 1 | 2): 1 | 2 {
+  const { compactions } = state;
+  return wanted === 1
+    ? compactions.some(needsVersion2) ? 2 : 1
+    : compactions.some(needsVersion1)
+    ? 1
+    : 2;
+}
+
+function needsVersion2(
+  { spec, status, worker, context }: Compaction,
+): boolean {
+  return spec.kind === "drain" || spec.segment.length > 0 ||
+    worker !== undefined || context !== undefined ||
+    status === "compacted" || status === "scheduled";
+}
+
+/** Version 2 would take a destination that nobody said for run 0. */
+function needsVersion1({ spec, status }: Compaction): boolean {
+  return spec.kind === "tiered" && spec.destination === undefined &&
+    status !== "completed" && status !== "failed";
+}
