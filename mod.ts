@@ -14,6 +14,7 @@
  */
 export { MemoryBudget, type MemoryBudgetOptions } from "./lib/base/budget.ts";
 export type { Bytes } from "./lib/base/bytes.ts";
+export type { Duration } from "./lib/base/duration.ts";
 export {
   type CloseReason,
   DbError,
@@ -29,7 +30,6 @@ export type { Runtime } from "./lib/base/runtime.ts";
 export type { WritableOptions, WritableRow } from "./lib/db/bulk_load.ts";
 export { Db } from "./lib/db/db.ts";
 export { DbReader, type DbReaderOptions } from "./lib/db/db_reader.ts";
-export type { Duration } from "./lib/db/duration.ts";
 export type { LifecycleState } from "./lib/db/lifecycle.ts";
 export type { DbOptions, ReaderOptions } from "./lib/db/open_options.ts";
 export type { ReadOptions, ScanOptions } from "./lib/db/read_options.ts";

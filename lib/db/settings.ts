@@ -8,9 +8,9 @@
  *
  * @module
  */
+import { type Duration, parseDuration } from "../base/duration.ts";
 import { DbError } from "../base/errors.ts";
 import type { Compression } from "../codec/compression.ts";
-import { type Duration, parseDuration } from "./duration.ts";
 import {
   SETTINGS_SCHEMA,
   type SettingsSchema,

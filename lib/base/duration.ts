@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { DbError } from "../base/errors.ts";
+import { DbError } from "./errors.ts";
 
 /** A duration as settings take it. */
 export type Duration = string | number;
