@@ -1,12 +1,14 @@
 /**
  * The manifests of one database: read, listed, and opened for changes.
  *
- * Owns: their names and encoding as numbered objects.
+ * Owns: their names and encoding as numbered objects, and changes by those who
+ * hold no epoch.
  * Does not own: what a change is (`tree_edit.ts`), nor how it meets another
  * process's change (`held_manifest.ts`).
  *
  * @module
  */
+import { DbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Runtime } from "../base/runtime.ts";
 import { Boundary } from "../cas/boundary.ts";
@@ -76,6 +78,8 @@ export interface OpenManifestOptions {
 }
 
 const DEFAULT_STALE_AFTER_MS = 150_000;
+/** A number taken by others this often means more than bad luck. */
+const MAX_LOST_RACES = 1000;
 
 /** Reads the manifests of one database, and opens them for changes. */
 export class ManifestStore {
@@ -149,6 +153,44 @@ export class ManifestStore {
     for await (const { id, meta } of this.#object.list(signal)) {
       yield { id, size: meta.size, lastModified: meta.lastModified };
     }
+  }
+
+  /**
+   * Changes the latest manifest without an epoch, as everybody may do who changes
+   * neither the tree nor the log: checkpoints are made and removed like that.
+   *
+   * @param edit From the latest manifest to the next; its argument itself means no change. Pure, and must bear meeting its own result.
+   * @param seen The latest manifest seen lately; saves a listing.
+   * @param signal Ends the attempts.
+   * @returns The stored manifest.
+   * @throws {DbError} Kind `"data"` if there is no database; what `edit` throws.
+   */
+  async update(
+    edit: (manifest: Manifest) => Manifest,
+    seen?: Manifest,
+    signal?: AbortSignal,
+  ): Promise<Manifest> {
+    let latest = seen === undefined
+      ? await this.readLatest(signal)
+      : await this.readNewer(seen, signal);
+    for (let attempt = 0; attempt < MAX_LOST_RACES; attempt++) {
+      if (latest === undefined) {
+        throw new DbError(
+          "data",
+          `failed to find latest manifest: there is no database at "${this.#options.root}" in this store`,
+        );
+      }
+      const edited = edit(latest);
+      if (edited === latest) return latest;
+      const id = latest.id + 1;
+      const next = { ...edited, id };
+      if (await this.#object.create(id, next, signal)) return next;
+      latest = (await this.#object.readLatestThoroughly(signal))?.value;
+    }
+    throw new DbError(
+      "unavailable",
+      "Cannot change the manifest: other processes keep changing it",
+    );
   }
 
   /**
