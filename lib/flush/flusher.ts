@@ -190,6 +190,7 @@ export class Flusher {
   /** One turn of the lane: commit, look, dispatch. */
   async #round(): Promise<number | undefined> {
     const { manifest, manifestPollIntervalMs, logger } = this.#options;
+    if (this.#abort.signal.aborted) return undefined;
     try {
       await this.#commit();
       await this.#look();

@@ -13,17 +13,14 @@
  */
 import { DbError, messageOf } from "../base/errors.ts";
 import type { Ulid } from "../base/ids.ts";
-import { FULL_RANGE } from "../base/key_range.ts";
 import type { Logger } from "../base/log.ts";
-import { MAX_SEQ } from "../base/row.ts";
 import { type Runtime, sleep } from "../base/runtime.ts";
-import { MergeMode } from "../codec/abi.ts";
 import type { Kernel } from "../codec/kernel.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { LsmState } from "../lsm/lsm_state.ts";
 import type { FrozenMemtable } from "../lsm/lsm_view.ts";
 import type { L0Addition } from "../manifest/tree_edit.ts";
-import { MergeCursor } from "../sst/merge_cursor.ts";
+import { rewriteRows } from "../sst/rewrite.ts";
 import type { EncodedSst, SstEncoder } from "../sst/sst_encoder.ts";
 import type { SstStore } from "../sst/sst_store.ts";
 import type { Wal } from "../wal/wal.ts";
@@ -49,9 +46,6 @@ export interface L0UploadOptions {
   /** The pause before another attempt. */
   readonly manifestPollIntervalMs: number;
 }
-
-const OUTPUT_BYTES = 64 * 1024;
-const BATCH_ROWS = 4096;
 
 /** The upload of one memtable; begins when it is constructed. */
 export class L0Upload {
@@ -122,36 +116,32 @@ export class L0Upload {
   }
 
   async #encode(clockTick: bigint): Promise<EncodedSst> {
-    const { kernel, lsm, wal, newEncoder } = this.#options;
+    const { kernel, runtime, lsm, wal, newEncoder } = this.#options;
+    const { memtable } = this.frozen;
     const { oldestSeq, oldestClockMs } = lsm.snapshots;
-    const cursor = new MergeCursor({
-      kernel,
-      sources: [this.frozen.memtable],
-      mode: MergeMode.RETAIN,
-      seqMax: MAX_SEQ,
-      // Readers of durable rows alone stand on the durable sequence number.
-      retainSeq: min(wal.durable.level, oldestSeq),
-      // A row that a live snapshot sees alive must not expire under it.
-      nowMs: min(
-        clockTick,
-        oldestClockMs === undefined
-          ? undefined
-          : BigInt(Math.floor(oldestClockMs)),
-      ),
-      range: FULL_RANGE,
-      outputBytes: OUTPUT_BYTES,
-      maxFetchTasks: 1,
-    });
+    const encoder = newEncoder(memtable.encodedBytes);
     try {
-      using encoder = newEncoder(this.frozen.memtable.encodedBytes);
-      while (await cursor.next(BATCH_ROWS)) {
-        this.#signal.throwIfAborted();
-        const pending = encoder.add(cursor.output, cursor.bytes);
-        if (pending !== undefined) await pending;
-      }
+      await rewriteRows({
+        kernel,
+        runtime,
+        sources: [memtable],
+        // Readers of durable rows alone stand on the durable sequence number.
+        retainSeq: min(wal.durable.level, oldestSeq),
+        // A row that a live snapshot sees alive must not expire under it.
+        nowMs: min(
+          clockTick,
+          oldestClockMs === undefined
+            ? undefined
+            : BigInt(Math.floor(oldestClockMs)),
+        ),
+        dropTombstones: false,
+        operator: memtable.merges > 0 ? this.#options.mergeOperator : undefined,
+        maxFetchTasks: 1,
+        signal: this.#signal,
+      }, encoder);
       return await encoder.finish();
     } finally {
-      cursor.close();
+      encoder.dispose();
     }
   }
 

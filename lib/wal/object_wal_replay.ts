@@ -14,10 +14,10 @@
  */
 import { DbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { Row } from "../base/row.ts";
 import type { Runtime } from "../base/runtime.ts";
-import { ROW_HEADER_BYTES, RowFlag } from "../codec/abi.ts";
+import { RowFlag } from "../codec/abi.ts";
 import type { Kernel } from "../codec/kernel.ts";
+import { readRow } from "../codec/row_record.ts";
 import { foldForRead } from "../iter/fold.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { Memtable } from "../memtable/memtable.ts";
@@ -139,49 +139,41 @@ class Replay {
   }
 
   async #addRecords(file: WalFile, records: RowRecords): Promise<void> {
+    const { runtime, freeze, onBatch } = this.#options;
     const kernel = this.#kernel;
+    if (runtime.monotonicMs() - this.#yieldedAtMs >= YIELD_AFTER_MS) {
+      await runtime.yield();
+      this.#yieldedAtMs = runtime.monotonicMs();
+    }
     const end = records.pointer + records.bytes;
     for (let at = records.pointer; at < end;) {
       const seq = kernel.readU64(at);
       if (seq !== this.#seq) {
-        const pause = this.#beginBatch(file, seq, at);
-        if (pause !== undefined) await pause;
+        if (this.#beginBatch(seq)) await freeze(file.id - 1);
+        if (!this.#skips) onBatch?.(seq, this.#createTsAt(at));
       }
       if (!this.#skips) this.#insert(at);
       at += kernel.u32[(at + 36) >> 2]!;
     }
   }
 
-  #beginBatch(
-    file: WalFile,
-    seq: bigint,
-    record: number,
-  ): Promise<void> | undefined {
-    const { lastL0Seq, onBatch } = this.#options;
-    const kernel = this.#kernel;
+  /** Returns whether what is replayed so far should be frozen first. */
+  #beginBatch(seq: bigint): boolean {
+    const { lastL0Seq, isFull } = this.#options;
     const rises = seq > this.lastSeq;
     this.#seq = seq;
     this.#skips = seq <= lastL0Seq;
-    if (this.#skips) return this.#pause();
-    if (rises) this.lastSeq = seq;
-    const hasTime = kernel.u32[(record + 32) >> 2]! & RowFlag.CREATE;
-    onBatch?.(seq, hasTime ? kernel.readI64(record + 8) : undefined);
+    if (!rises) return false;
+    this.lastSeq = seq;
     // Only where all that is replayed so far lies below this batch may L0 end.
-    const full = rises && this.rows > 0 && this.#options.isFull();
-    return full ? this.#freeze(file.id - 1) : this.#pause();
+    return this.rows > 0 && isFull();
   }
 
-  async #freeze(replayAfterWalId: number): Promise<void> {
-    await this.#options.freeze(replayAfterWalId);
-    await this.#pause();
-  }
-
-  #pause(): Promise<void> | undefined {
-    const { runtime } = this.#options;
-    if (runtime.monotonicMs() - this.#yieldedAtMs < YIELD_AFTER_MS) return;
-    return runtime.yield().then(() => {
-      this.#yieldedAtMs = runtime.monotonicMs();
-    });
+  #createTsAt(record: number): bigint | undefined {
+    const flags = this.#kernel.u32[(record + 32) >> 2]!;
+    return flags & RowFlag.CREATE
+      ? this.#kernel.readI64(record + 8)
+      : undefined;
   }
 
   #insert(record: number): void {
@@ -196,10 +188,10 @@ class Replay {
    * one, under one key and number. Later ones win or are merged on top.
    */
   #fold(memtable: Memtable, older: number, newer: number): void {
-    const row = this.#rowAt(newer);
+    const row = readRow(this.#kernel, newer);
     if (row.kind !== "merge") return;
     const folded = foldForRead(
-      [row, this.#rowAt(older)],
+      [row, readRow(this.#kernel, older)],
       this.#options.mergeOperator,
     );
     const { key, value, seq, kind, createTs, expireTs } = folded;
@@ -207,30 +199,5 @@ class Replay {
       (createTs === undefined ? 0 : RowFlag.CREATE) |
       (expireTs === undefined ? 0 : RowFlag.EXPIRE);
     memtable.insert(key, value, flags, seq, createTs ?? 0n, expireTs ?? 0n);
-  }
-
-  #rowAt(record: number): Row {
-    const kernel = this.#kernel;
-    const [keyBytes, valueBytes, flags] = kernel.u32.subarray(
-      (record + 24) >> 2,
-      (record + 36) >> 2,
-    );
-    const start = record + ROW_HEADER_BYTES;
-    return {
-      key: kernel.slice(start, keyBytes!),
-      value: kernel.slice(start + keyBytes!, valueBytes!),
-      seq: kernel.readU64(record),
-      kind: flags! & RowFlag.MERGE
-        ? "merge"
-        : flags! & RowFlag.TOMBSTONE
-        ? "delete"
-        : "put",
-      ...(flags! & RowFlag.CREATE
-        ? { createTs: kernel.readI64(record + 8) }
-        : {}),
-      ...(flags! & RowFlag.EXPIRE
-        ? { expireTs: kernel.readI64(record + 16) }
-        : {}),
-    };
   }
 }

@@ -73,7 +73,7 @@ export interface WalFileBytes {
 }
 
 /** Turns rows into the bytes of one WAL file; a new one for each file. */
-export interface WalEncoder extends Disposable {
+export interface WalEncoder {
   /**
    * Adds rows in commit order. The chain may grow beyond `lastRecord` meanwhile.
    *
@@ -88,4 +88,6 @@ export interface WalEncoder extends Disposable {
    * @returns Its bytes.
    */
   finish(): Promise<WalFileBytes>;
+  /** Frees what it holds. */
+  dispose(): void;
 }

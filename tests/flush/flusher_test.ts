@@ -1,3 +1,4 @@
+import { toText } from "../../lib/base/bytes.ts";
 import { silentLogger } from "../../lib/base/log.ts";
 import { ulidToBits } from "../../lib/base/ids.ts";
 import { SeqTracker } from "../../lib/format/seq_tracker.ts";
@@ -8,6 +9,7 @@ import type { DbError } from "../../lib/base/errors.ts";
 import { ManifestStore } from "../../lib/manifest/manifest_store.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { test } from "../support/test.ts";
+import { CONCAT } from "../wal/memtable_rows.ts";
 import { MiniDb, type MiniDbOptions, names, storedRows } from "./mini_db.ts";
 
 const MINUTE = 60_000;
@@ -199,6 +201,43 @@ test("Flusher keeps the versions that readers of durable rows see", async () => 
     names(await storedRows(memory, db.lsm.view.manifest)),
     ["a@6", "a@5", "a@4", "a@3"],
   );
+  await db.crash();
+});
+
+test("Flusher folds merge operands that no reader tells apart", async () => {
+  const { db, memory } = await setUp({ mergeOperator: CONCAT });
+  db.write(["a"]);
+  db.write(["a"], { kind: "merge" });
+  db.write(["a", "b"], { kind: "merge" });
+  const token = db.lsm.snapshots.register(3n, 0);
+  db.write(["a", "b"], { kind: "merge" });
+  await db.flush();
+  db.lsm.snapshots.release(token);
+  const rows = await storedRows(memory, db.lsm.view.manifest);
+  assertEquals(names(rows), ["a@4", "a@3", "b@4", "b@3"]);
+  assertEquals(rows.map(({ kind }) => kind), [
+    "merge",
+    "put",
+    "merge",
+    "merge",
+  ]);
+  assertEquals(toText(rows[1]!.value), "a@1;a@2;a@3;");
+  await db.crash();
+});
+
+test("Flusher ends with the merge operator's failure", async () => {
+  const { db } = await setUp({
+    mergeOperator: {
+      merge: () => {
+        throw new Error("no idea");
+      },
+    },
+  });
+  db.write(["a"], { kind: "merge" });
+  db.write(["a"], { kind: "merge" });
+  const error = await assertRejects(() => db.flush()) as DbError;
+  assertEquals(error.kind, "invalid");
+  assertEquals(db.failures, [error]);
   await db.crash();
 });
 

@@ -11,6 +11,7 @@ import { compareRows, type Row } from "../../lib/base/row.ts";
 import type { Runtime } from "../../lib/base/runtime.ts";
 import { BlockCache } from "../../lib/cache/block_cache.ts";
 import { RowFlag } from "../../lib/codec/abi.ts";
+import { readRow } from "../../lib/codec/row_record.ts";
 import { Flusher, type FlusherOptions } from "../../lib/flush/flusher.ts";
 import { initialManifest, type Manifest } from "../../lib/format/manifest.ts";
 import { sstName } from "../../lib/format/paths.ts";
@@ -31,7 +32,7 @@ import { replayWal } from "../../lib/wal/object_wal_replay.ts";
 import type { Wal } from "../../lib/wal/wal.ts";
 import { type SectionDecoder, WalFile } from "../../lib/wal/wal_file.ts";
 import { assert } from "../support/assert.ts";
-import { rowAt, rowsOf } from "../wal/memtable_rows.ts";
+import { rowsOf } from "../wal/memtable_rows.ts";
 import { KERNEL } from "../wal/wal_harness.ts";
 
 export interface MiniDbOptions extends Partial<FlusherOptions> {
@@ -316,7 +317,7 @@ export async function storedRows(
     });
     for await (const { pointer, bytes } of file.records()) {
       for (let at = pointer; at < pointer + bytes;) {
-        rows.push(rowAt(at));
+        rows.push(readRow(KERNEL, at));
         at += KERNEL.u32[(at + 36) >> 2]!;
       }
     }

@@ -1,13 +1,8 @@
 /** What a memtable holds, and what a reader would make of it. */
 import { toText } from "../../lib/base/bytes.ts";
 import { MAX_SEQ, type Row } from "../../lib/base/row.ts";
-import {
-  MERGE_STATE,
-  MergeMode,
-  MergeStatus,
-  ROW_HEADER_BYTES,
-  RowFlag,
-} from "../../lib/codec/abi.ts";
+import { MERGE_STATE, MergeMode, MergeStatus } from "../../lib/codec/abi.ts";
+import { readRow } from "../../lib/codec/row_record.ts";
 import { foldForRead } from "../../lib/iter/fold.ts";
 import type { MergeOperator } from "../../lib/iter/merge_operator.ts";
 import type { Memtable } from "../../lib/memtable/memtable.ts";
@@ -32,36 +27,13 @@ export function rowsOf(memtable: Memtable): Row[] {
     const bytes = KERNEL.u32[(merge + MERGE_STATE.BYTES) >> 2]!;
     const pointer = KERNEL.u32[(merge + MERGE_STATE.OUTPUT) >> 2]!;
     for (let at = pointer; at < pointer + bytes;) {
-      rows.push(rowAt(at));
+      rows.push(readRow(KERNEL, at));
       at += KERNEL.u32[(at + 36) >> 2]!;
     }
     if (status === MergeStatus.DONE) break;
   }
   exports.merge_free(merge);
   return rows;
-}
-
-/** The row of a record. */
-export function rowAt(record: number): Row {
-  const { u32 } = KERNEL;
-  const keyBytes = u32[(record + 24) >> 2]!;
-  const valueBytes = u32[(record + 28) >> 2]!;
-  const flags = u32[(record + 32) >> 2]!;
-  const start = record + ROW_HEADER_BYTES;
-  return {
-    key: KERNEL.slice(start, keyBytes),
-    value: KERNEL.slice(start + keyBytes, valueBytes),
-    seq: KERNEL.readU64(record),
-    kind: flags & RowFlag.MERGE
-      ? "merge"
-      : flags & RowFlag.TOMBSTONE
-      ? "delete"
-      : "put",
-    ...(flags & RowFlag.CREATE ? { createTs: KERNEL.readI64(record + 8) } : {}),
-    ...(flags & RowFlag.EXPIRE
-      ? { expireTs: KERNEL.readI64(record + 16) }
-      : {}),
-  };
 }
 
 /** The newest value of each key, merge operands folded; `key@seq` to value. */

@@ -1,9 +1,10 @@
 import { MemoryBudget } from "../../lib/base/budget.ts";
-import { toText } from "../../lib/base/bytes.ts";
+import { toBytes, toText } from "../../lib/base/bytes.ts";
 import type { DbError } from "../../lib/base/errors.ts";
 import { silentLogger } from "../../lib/base/log.ts";
 import type { Row } from "../../lib/base/row.ts";
 import { systemRuntime } from "../../lib/base/runtime.ts";
+import { rowFlags } from "../../lib/codec/row_record.ts";
 import { decodeManifest } from "../../lib/format/manifest.ts";
 import {
   manifestName,
@@ -14,6 +15,7 @@ import {
 import { Memtable } from "../../lib/memtable/memtable.ts";
 import { MemoryStore } from "../../lib/object_store/memory_store.ts";
 import { decodeSection } from "../../lib/sst/section.ts";
+import { SstEncoder } from "../../lib/sst/sst_encoder.ts";
 import { fencedError } from "../../lib/wal/object_wal_fence.ts";
 import {
   type ReplayOptions,
@@ -213,6 +215,104 @@ test("replayWal() waits while memtables are frozen", async () => {
     lastL0Seq: 0n,
   });
   assertEquals(target.takeRows().length, 1002);
+});
+
+/** A file that holds these rows in this order, as nobody should write it. */
+async function fileOf(rows: readonly Row[]): Promise<Uint8Array> {
+  const memtable = new Memtable(KERNEL, new MemoryBudget());
+  for (const row of rows) {
+    memtable.insert(
+      row.key,
+      row.value,
+      rowFlags(row),
+      row.seq,
+      row.createTs ?? 0n,
+      row.expireTs ?? 0n,
+    );
+  }
+  const encoder = new SstEncoder(KERNEL, {
+    sstType: "wal",
+    blockBytes: 1024,
+    compression: "none",
+    filterBitsPerKey: 10,
+    minFilterKeys: 1000,
+    runtime: systemRuntime,
+  });
+  await encoder.addChain(memtable.firstRecord, memtable.lastRecord);
+  const { body } = await encoder.finish();
+  encoder.dispose();
+  memtable.release();
+  return body;
+}
+
+function row(key: string, seq: bigint, value: string, more: Partial<Row> = {}) {
+  return {
+    key: toBytes(key),
+    value: toBytes(value),
+    seq,
+    kind: "put" as const,
+    createTs: 1000n,
+    ...more,
+  };
+}
+
+test("replayWal() folds rows of one key and number in file order", async () => {
+  const merge = { kind: "merge" as const };
+  const store = new MemoryStore();
+  await store.put(
+    walName("db", 1),
+    await fileOf([
+      row("a", 1n, "1;", { ...merge, expireTs: 5000n }),
+      row("a", 1n, "2;", { ...merge, expireTs: 4000n }),
+      row("a", 1n, "3;", merge),
+      row("b", 1n, "put;"),
+      row("b", 1n, "on top;", merge),
+      row("c", 1n, "1;", merge),
+      row("c", 1n, "wins;"),
+      row("d", 1n, "", { kind: "delete" }),
+      row("d", 1n, "1;", merge),
+    ]),
+  );
+  const target = new Target();
+  const options = { ...target.options, store, from: 1, lastL0Seq: 0n };
+  const { rows } = await replayWal(options);
+  assertEquals(rows, 9);
+  assertEquals(target.takeRows(), [
+    row("a", 1n, "1;2;3;", { ...merge, expireTs: 4000n }),
+    row("b", 1n, "put;on top;"),
+    row("c", 1n, "wins;"),
+    row("d", 1n, "1;"),
+  ]);
+  const without = new Target();
+  const error = await assertRejects(() =>
+    replayWal({ ...options, ...without.options, mergeOperator: undefined })
+  ) as DbError;
+  assertEquals(error.kind, "invalid");
+  without.takeRows();
+});
+
+test("replayWal() reads files whose numbers overlap, and says so", async () => {
+  const store = new MemoryStore();
+  const warnings: string[] = [];
+  await store.put(walName("db", 1), await fileOf([row("a", 5n, "new")]));
+  await store.put(
+    walName("db", 2),
+    await fileOf([row("a", 4n, "old"), row("b", 6n, "b")]),
+  );
+  const target = new Target(1);
+  const found = await replayWal({
+    ...target.options,
+    logger: { ...silentLogger, warn: (text) => warnings.push(text) },
+    store,
+    from: 1,
+    lastL0Seq: 0n,
+  });
+  assertEquals(found, { lastSeq: 6n, lastWalId: 2, rows: 3 });
+  assertEquals(warnings.length, 1);
+  // The old row came late, so nothing could be cut before it.
+  assertEquals(target.frozen.map(({ stamp }) => stamp), [1]);
+  assertEquals(target.frozen[0]!.memtable.lastSeq, 5n);
+  assertEquals(target.takeRows().map(({ seq }) => seq), [6n, 5n, 4n]);
 });
 
 test("replayWal() tells a gap from the end of the log", async () => {

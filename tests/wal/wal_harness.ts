@@ -90,5 +90,5 @@ export class TextEncoder implements WalEncoder {
     });
   }
 
-  [Symbol.dispose](): void {}
+  dispose(): void {}
 }
