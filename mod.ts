@@ -37,13 +37,28 @@ export { Scan } from "./lib/db/scan.ts";
 export type { DbSettings, PollInterval } from "./lib/db/settings.ts";
 export { Snapshot } from "./lib/db/snapshot.ts";
 export type { DbStatus, RunStatus, TreeStatus } from "./lib/db/status.ts";
+export type { TransactOptions } from "./lib/db/transact.ts";
+export { Transaction, type TransactionOptions } from "./lib/db/transaction.ts";
 export type {
   CloseOptions,
   FlushOptions,
   PutOptions,
   WriteOptions,
 } from "./lib/db/write_options.ts";
+export {
+  decodeJsonDocument,
+  jsonMergePatchOperator,
+} from "./lib/iter/json_merge_patch.ts";
 export type { MergeOperator } from "./lib/iter/merge_operator.ts";
+export {
+  appendOperator,
+  counterOperator,
+  type CounterOptions,
+  decodeCounter,
+  encodeCounter,
+  maxOperator,
+  minOperator,
+} from "./lib/iter/merge_operators.ts";
 export {
   FileStore,
   type FileStoreOptions,

@@ -26,6 +26,8 @@ import { Reads } from "./reads.ts";
 import type { Scan } from "./scan.ts";
 import { Snapshot } from "./snapshot.ts";
 import type { DbStatus } from "./status.ts";
+import { transact, type TransactOptions } from "./transact.ts";
+import { Transaction, type TransactionOptions } from "./transaction.ts";
 import type {
   CloseOptions,
   FlushOptions,
@@ -241,6 +243,38 @@ export class Db implements AsyncDisposable {
   snapshot(): Snapshot {
     this.#engine.lifecycle.guard();
     return new Snapshot(this.#engine);
+  }
+
+  /**
+   * Begins a transaction: it reads the present state, and its writes become
+   * visible together when it commits, unless others wrote what it depends on.
+   *
+   * @param options What it is protected against.
+   * @returns The transaction; commit it or roll it back, or let `using` do the latter.
+   * @throws {DbError} Kind `"closed"` if the database is.
+   */
+  begin(options: TransactionOptions = {}): Promise<Transaction> {
+    try {
+      this.#engine.lifecycle.guard();
+      return Promise.resolve(new Transaction(this.#engine, options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Runs a transaction, and again from the start while it meets conflicts.
+   *
+   * @param body What it does; called once for each attempt. What it throws rolls back.
+   * @param options Isolation, attempts, durability.
+   * @returns What the attempt that committed returned.
+   * @throws {DbError} Kind `"transaction"` if the last attempt met a conflict, too.
+   */
+  transact<Result>(
+    body: (transaction: Transaction) => Promise<Result> | Result,
+    options: TransactOptions = {},
+  ): Promise<Result> {
+    return transact(() => this.begin(options), body, options);
   }
 
   /**

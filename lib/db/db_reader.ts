@@ -10,14 +10,16 @@
 import { MemoryBudget } from "../base/budget.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { DbError } from "../base/errors.ts";
-import { silentLogger } from "../base/log.ts";
+import { type Logger, silentLogger } from "../base/log.ts";
 import { noRecorder } from "../base/metrics.ts";
 import type { Entry } from "../base/row.ts";
-import { systemRuntime } from "../base/runtime.ts";
+import { type Runtime, systemRuntime } from "../base/runtime.ts";
 import { BlockCache } from "../cache/block_cache.ts";
+import type { Kernel } from "../codec/kernel.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { LsmState } from "../lsm/lsm_state.ts";
 import { ManifestStore } from "../manifest/manifest_store.ts";
+import type { ObjectStore } from "../object_store/object_store.ts";
 import { RetryingStore } from "../object_store/retrying_store.ts";
 import type { KeyExplanation } from "../read/explain.ts";
 import { ReadContext } from "../read/read_context.ts";
@@ -91,68 +93,18 @@ export class DbReader implements AsyncDisposable {
    */
   static async open(path: string, options: DbReaderOptions): Promise<DbReader> {
     checkReaderOptions(options, MORE_OPTION_NAMES);
-    const root = resolvePath(path);
-    const {
-      runtime = systemRuntime,
-      logger = silentLogger,
-      recorder = noRecorder,
-      budget = new MemoryBudget(),
-      blockTransformer: transformer,
-      mergeOperator,
-      signal,
-    } = options;
-    const kernel = await sharedKernel();
-    const store = new RetryingStore(options.store, { runtime, logger });
-    const manifest = await new ManifestStore({
-      store,
-      root,
-      runtime,
-      logger,
-      checksum: true,
-    }).readLatest();
-    if (manifest === undefined) {
-      throw new DbError(
-        "data",
-        `failed to find latest manifest: there is no database at "${root}" in this store`,
-      );
-    }
-    checkManifest(manifest, options);
-    const ssts = new SstStore({
-      kernel,
-      store,
-      root,
-      cache: BlockCache.shared(kernel, budget),
-      transformer,
-      filterPolicies: options.filterPolicies,
-      runtime,
-      recorder,
-      logger,
-    });
-    const state = new LsmState({ kernel, budget, ssts, manifest });
+    const opening = await prepare(path, options);
+    const state = await openState(opening);
     try {
       const lastSeq = options.skipWalReplay === true
-        ? manifest.lastL0Seq
-        : (await replayWal({
-          kernel,
-          store: options.walStore ?? store,
-          root,
-          runtime,
-          logger,
-          decodeSection: (compression, stored, what) =>
-            decodeSection({ kernel, compression, transformer }, stored, what),
-          from: manifest.replayAfterWalId + 1,
-          lastL0Seq: manifest.lastL0Seq,
-          mergeOperator,
-          memtable: () => state.view.active,
-          isFull: () => false,
-          freeze: () => {},
-          signal,
-        })).lastSeq;
+        ? state.view.manifest.lastL0Seq
+        : await replay(opening, state);
+      const { runtime, kernel } = opening;
       const lifecycle = new Lifecycle();
       const reads = new Reads({
         context: new ReadContext({
           kernel,
-          mergeOperator,
+          mergeOperator: options.mergeOperator,
           hideExpired: options.expiredReads !== "return",
         }),
         guard: () => lifecycle.guard(),
@@ -257,6 +209,95 @@ export class DbReader implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Everything the steps of an opening share. */
+interface Opening {
+  readonly root: string;
+  readonly options: DbReaderOptions;
+  readonly store: ObjectStore;
+  readonly walStore: ObjectStore;
+  readonly kernel: Kernel;
+  readonly runtime: Runtime;
+  readonly logger: Logger;
+}
+
+async function prepare(
+  path: string,
+  options: DbReaderOptions,
+): Promise<Opening> {
+  const { runtime = systemRuntime, logger = silentLogger } = options;
+  const retrying = (inner: ObjectStore) =>
+    new RetryingStore(inner, { runtime, logger });
+  return {
+    root: resolvePath(path),
+    options,
+    store: retrying(options.store),
+    walStore: retrying(options.walStore ?? options.store),
+    kernel: await sharedKernel(),
+    runtime,
+    logger,
+  };
+}
+
+/** The tree of the latest manifest. */
+async function openState(opening: Opening): Promise<LsmState> {
+  const { root, options, store, kernel, runtime, logger } = opening;
+  const { recorder = noRecorder, budget = new MemoryBudget() } = options;
+  const manifests = new ManifestStore({
+    store,
+    root,
+    runtime,
+    logger,
+    checksum: true,
+  });
+  const manifest = await manifests.readLatest();
+  if (manifest === undefined) {
+    throw new DbError(
+      "data",
+      `failed to find latest manifest: there is no database at "${root}" in this store`,
+    );
+  }
+  checkManifest(manifest, options);
+  const ssts = new SstStore({
+    kernel,
+    store,
+    root,
+    cache: BlockCache.shared(kernel, budget),
+    transformer: options.blockTransformer,
+    filterPolicies: options.filterPolicies,
+    runtime,
+    recorder,
+    logger,
+  });
+  return new LsmState({ kernel, budget, ssts, manifest });
+}
+
+/** What the log has above L0, into the memtable. */
+async function replay(opening: Opening, state: LsmState): Promise<bigint> {
+  const { root, options, walStore, kernel, runtime, logger } = opening;
+  const { replayAfterWalId, lastL0Seq } = state.view.manifest;
+  const { lastSeq } = await replayWal({
+    kernel,
+    store: walStore,
+    root,
+    runtime,
+    logger,
+    decodeSection: (compression, stored, what) =>
+      decodeSection(
+        { kernel, compression, transformer: options.blockTransformer },
+        stored,
+        what,
+      ),
+    from: replayAfterWalId + 1,
+    lastL0Seq,
+    mergeOperator: options.mergeOperator,
+    memtable: () => state.view.active,
+    isFull: () => false,
+    freeze: () => {},
+    signal: options.signal,
+  });
+  return lastSeq;
 }
 
 function checkManifest(manifest: Manifest, options: DbReaderOptions): void {

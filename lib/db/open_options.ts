@@ -151,10 +151,7 @@ export function resolvePath(path: string): string {
   const root = path.replace(/^\/+|\/+$/g, "");
   const parts = root === "" ? [] : root.split("/");
   for (const part of parts) {
-    // deno-lint-ignore no-control-regex
-    if (
-      part !== "" && part !== "." && part !== ".." && !/[\x00-\x1f]/.test(part)
-    ) {
+    if (part !== "" && part !== "." && part !== ".." && !isControl(part)) {
       continue;
     }
     throw new DbError(
@@ -165,4 +162,12 @@ export function resolvePath(path: string): string {
     );
   }
   return root;
+}
+
+/** Whether a text has control characters. */
+function isControl(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (text.charCodeAt(i) < 0x20) return true;
+  }
+  return false;
 }

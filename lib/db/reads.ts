@@ -9,10 +9,11 @@
 import { abortable } from "../base/abort.ts";
 import { type Bytes, toBytes } from "../base/bytes.ts";
 import { DbError } from "../base/errors.ts";
-import { resolveRange } from "../base/key_range.ts";
+import { type KeyRange, resolveRange } from "../base/key_range.ts";
 import type { Entry } from "../base/row.ts";
 import type { LsmView } from "../lsm/lsm_view.ts";
 import { checkedKey } from "../memtable/row_input.ts";
+import type { EntrySource } from "../read/entry_source.ts";
 import { explainKey, type KeyExplanation } from "../read/explain.ts";
 import { pointGet, pointValue } from "../read/point_get.ts";
 import { RangeScan } from "../read/range_scan.ts";
@@ -165,8 +166,17 @@ export class Reads {
     return values;
   }
 
-  /** See `Db.scan`. */
-  scan(options: ScanOptions): Scan {
+  /**
+   * See `Db.scan`.
+   *
+   * @param options Range, direction, limit, fetching.
+   * @param overlay Lays something over the stored entries.
+   */
+  scan(
+    options: ScanOptions,
+    overlay: (source: EntrySource, range: KeyRange) => EntrySource = (source) =>
+      source,
+  ): Scan {
     const resolved = resolveRead(options);
     const { reverse = false, limit = Infinity, prefix } = options;
     checkCount("limit", limit, 0);
@@ -185,7 +195,7 @@ export class Reads {
       maxFetchTasks: options.maxFetchTasks,
     });
     return new Scan({
-      source,
+      source: overlay(source, range),
       range,
       descending: reverse,
       limit,
@@ -210,11 +220,7 @@ export class Reads {
 
   /** See `Db.count`. */
   async count(options: ScanOptions): Promise<number> {
-    let count = 0;
-    for await (const batch of this.scan(options).batches()) {
-      count += batch.length;
-    }
-    return count;
+    return await this.scan(options).count();
   }
 
   /** See `Db.explain`. */

@@ -11,7 +11,7 @@ import { type Bytes, compareBytes, showKey, toBytes } from "../base/bytes.ts";
 import { DbError, throwIfAborted } from "../base/errors.ts";
 import { type KeyRange, rangeContains } from "../base/key_range.ts";
 import type { Entry } from "../base/row.ts";
-import type { RangeScan } from "../read/range_scan.ts";
+import type { EntrySource } from "../read/entry_source.ts";
 
 /** Entries of the first batch; every further one doubles it. */
 const FIRST_BATCH = 64;
@@ -20,7 +20,7 @@ const MAX_BATCH = 1024;
 /** What a {@linkcode Scan} works with. */
 export interface ScanParts {
   /** Where the entries come from; the scan closes it. */
-  readonly source: RangeScan;
+  readonly source: EntrySource;
   /** The keys. */
   readonly range: KeyRange;
   /** From the last key to the first. */

@@ -318,11 +318,15 @@ function checkValue(value: unknown, type: SettingType, path: string): void {
       }`,
     );
   }
-  const expected = type === "text" ? "string" : "boolean";
-  if (typeof value === expected) return;
+  const fits = type === "text"
+    ? typeof value === "string"
+    : typeof value === "boolean";
+  if (fits) return;
   throw new DbError(
     "invalid",
-    `setting '${path}' must be a ${expected}, not ${JSON.stringify(value)}`,
+    `setting '${path}' must be a ${
+      type === "text" ? "string" : "boolean"
+    }, not ${JSON.stringify(value)}`,
   );
 }
 

@@ -5,8 +5,10 @@
  */
 import type { Bytes } from "../base/bytes.ts";
 import { DbError } from "../base/errors.ts";
+import type { KeyRange } from "../base/key_range.ts";
 import type { Entry } from "../base/row.ts";
 import type { SnapshotToken } from "../lsm/snapshots.ts";
+import type { EntrySource } from "../read/entry_source.ts";
 import type { Engine } from "./engine.ts";
 import type { ReadOptions, ScanOptions } from "./read_options.ts";
 import { Reads } from "./reads.ts";
@@ -98,6 +100,21 @@ export class Snapshot implements Disposable {
    */
   scan(options: ScanOptions = {}): Scan {
     return this.#reads.scan(options);
+  }
+
+  /**
+   * Reads a range with something laid over it.
+   *
+   * @internal
+   * @param options Range, direction, limit, fetching.
+   * @param overlay Lays it over the stored entries.
+   * @returns An async iterable of entries.
+   */
+  scanWith(
+    options: ScanOptions,
+    overlay: (source: EntrySource, range: KeyRange) => EntrySource,
+  ): Scan {
+    return this.#reads.scan(options, overlay);
   }
 
   /** Lets go of the state; a second time is fine. */

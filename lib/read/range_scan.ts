@@ -13,6 +13,7 @@ import type { LsmView } from "../lsm/lsm_view.ts";
 import { MergeCursor, type RowSource } from "../sst/merge_cursor.ts";
 import { TableSource } from "../sst/table_source.ts";
 import { toEntries } from "./entry_batch.ts";
+import type { EntrySource } from "./entry_source.ts";
 import type { ReadContext } from "./read_context.ts";
 import { tablesOfRange } from "./source_plan.ts";
 
@@ -62,7 +63,7 @@ function letGo(held: Held): void {
 }
 
 /** Entries of a range, batch by batch; close it when done. */
-export class RangeScan {
+export class RangeScan implements EntrySource {
   readonly #context: ReadContext;
   readonly #read: RangeRead;
   readonly #held: Held;

@@ -25,6 +25,7 @@ import type { LsmState } from "../lsm/lsm_state.ts";
 import type { Memtable } from "../memtable/memtable.ts";
 import type { Wal } from "../wal/wal.ts";
 import { foldBatch } from "./batch_fold.ts";
+import { Conflicts, type Footprint, keyName } from "./conflicts.ts";
 import { expiryOf, type TtlOptions } from "./expiry.ts";
 import type { RowClock } from "./row_clock.ts";
 import type { SeqInput, Sequence } from "./sequence.ts";
@@ -64,6 +65,8 @@ export interface CommitterOptions {
 
 /** Commits writes, one at a time, in the order of calls. */
 export class Committer {
+  /** What live transactions may conflict with. */
+  readonly conflicts: Conflicts = new Conflicts();
   readonly #options: CommitterOptions;
   #committed: bigint;
   #nextTrackMs = -Infinity;
@@ -102,7 +105,7 @@ export class Committer {
     seqnum: SeqInput,
   ): WriteHandle {
     const { state, clock, sequence, defaultTtlMs } = this.#options;
-    if (kind === RowFlag.MERGE) this.#checkOperator();
+    if (kind === RowFlag.MERGE) this.checkOperator();
     const createTs = clock.tick();
     const expireTs = kind === RowFlag.TOMBSTONE
       ? undefined
@@ -118,7 +121,11 @@ export class Committer {
       createTs,
       expireTs ?? 0n,
     );
-    return this.#publish(memtable, record, before, seq, createTs);
+    const handle = this.#publish(memtable, record, before, seq, createTs);
+    if (this.conflicts.tracking) {
+      this.conflicts.record(seq, new Set([keyName(key)]));
+    }
+    return handle;
   }
 
   /**
@@ -126,16 +133,21 @@ export class Committer {
    *
    * @param batch The batch's writes.
    * @param seqnum The caller's sequence number, if any.
+   * @param footprint What a transaction depends on.
    * @returns The write's handle; all rows are visible by now.
-   * @throws {DbError} Kind `"invalid"` if a merge cannot be folded; nothing is written then.
+   * @throws {DbError} Kind `"invalid"` if a merge cannot be folded, `"transaction"` on a conflict; nothing is written then.
    */
-  commitBatch(batch: ConsumedBatch, seqnum: SeqInput): WriteHandle {
+  commitBatch(
+    batch: ConsumedBatch,
+    seqnum: SeqInput,
+    footprint?: Footprint,
+  ): WriteHandle {
     const { state, clock, sequence } = this.#options;
     const createTs = clock.tick();
     let folded: readonly Row[] | undefined;
     if (batch.hasMerges) {
       const { mergeOperator, defaultTtlMs } = this.#options;
-      this.#checkOperator();
+      this.checkOperator();
       folded = foldBatch(batch, mergeOperator!, createTs, defaultTtlMs);
     }
     const memtable = state.view.active;
@@ -148,6 +160,8 @@ export class Committer {
         : folded.reduce((sum, row) => sum + recordBytes(row), 0),
     );
     const seq = sequence.next(seqnum);
+    // The number counts as used, whatever becomes of the transaction.
+    if (footprint !== undefined) this.checkConflicts(footprint);
     try {
       if (folded === undefined) {
         this.#insertRecords(memtable, batch, seq, createTs);
@@ -159,7 +173,33 @@ export class Committer {
     const first = previous === 0
       ? memtable.firstRecord
       : this.#options.kernel.u32[(previous + 36) >> 2]!;
-    return this.#publish(memtable, first, before, seq, createTs);
+    const handle = this.#publish(memtable, first, before, seq, createTs);
+    if (this.conflicts.tracking) this.conflicts.record(seq, keyNames(batch));
+    return handle;
+  }
+
+  /**
+   * Makes sure that a transaction may commit.
+   *
+   * @param footprint What it depends on.
+   * @throws {DbError} Kind `"transaction"` if some of that was written since it began.
+   */
+  checkConflicts(footprint: Footprint): void {
+    if (!this.conflicts.has(footprint)) return;
+    throw new DbError("transaction", "transaction conflict");
+  }
+
+  /**
+   * Makes sure that merges have a meaning.
+   *
+   * @throws {DbError} Kind `"invalid"` if there is no merge operator.
+   */
+  checkOperator(): void {
+    if (this.#options.mergeOperator !== undefined) return;
+    throw new DbError(
+      "invalid",
+      "merge operator missing: give `mergeOperator` to Db.open to write merges",
+    );
   }
 
   /** The fast path: records go in as they were packed, the last one of a key wins. */
@@ -262,16 +302,18 @@ export class Committer {
     const start = frozen[0]?.replayAfterWalId ?? manifest.replayAfterWalId;
     return wal.lastFlushedId - start >= maxWalFlushesBeforeL0Flush;
   }
-
-  #checkOperator(): void {
-    if (this.#options.mergeOperator !== undefined) return;
-    throw new DbError(
-      "invalid",
-      "merge operator missing: give `mergeOperator` to Db.open to write merges",
-    );
-  }
 }
 
 function recordBytes({ key, value }: Row): number {
   return ROW_HEADER_BYTES + key.length + value.length + 8;
+}
+
+/** Every key that a batch writes. */
+function keyNames({ records, offsets, keyBytes }: ConsumedBatch): Set<string> {
+  return new Set(
+    offsets.map((offset, i) => {
+      const start = offset + ROW_HEADER_BYTES;
+      return keyName(records.subarray(start, start + keyBytes[i]!));
+    }),
+  );
 }
