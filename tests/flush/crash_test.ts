@@ -209,7 +209,9 @@ async function simulate(seed: number): Promise<void> {
       }),
     });
     const store = new RetryingStore(faults, { runtime });
-    return await runtime.run(MiniDb.open({ ...SMALL, store, runtime }));
+    return await runtime.run(
+      MiniDb.open({ ...SMALL, store, runtime, walEnabled: seed % 3 !== 0 }),
+    );
   };
   let db = await open();
   const replaced: MiniDb[] = [];

@@ -1,33 +1,16 @@
-import { toText } from "../../lib/base/bytes.ts";
-import { silentLogger } from "../../lib/base/log.ts";
+import type { DbError } from "../../lib/base/errors.ts";
 import { ulidToBits } from "../../lib/base/ids.ts";
 import { SeqTracker } from "../../lib/format/seq_tracker.ts";
-import { MemoryStore } from "../../lib/object_store/memory_store.ts";
-import { FaultStore, type StoreCall } from "../../lib/testing/fault_store.ts";
-import { ManualRuntime } from "../../lib/testing/manual_runtime.ts";
-import type { DbError } from "../../lib/base/errors.ts";
-import { ManifestStore } from "../../lib/manifest/manifest_store.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { test } from "../support/test.ts";
-import { CONCAT } from "../wal/memtable_rows.ts";
-import { MiniDb, type MiniDbOptions, names, storedRows } from "./mini_db.ts";
-
-const MINUTE = 60_000;
-
-async function setUp(options: Partial<MiniDbOptions> = {}) {
-  const runtime = new ManualRuntime();
-  const memory = new MemoryStore({ runtime });
-  const store = new FaultStore(memory, { runtime });
-  const db = await MiniDb.open({ store, runtime, ...options });
-  await runtime.settle();
-  store.calls.length = 0;
-  return { runtime, memory, store, db };
-}
-
-const isSst = ({ name }: StoreCall) => name.includes("/compacted/");
-const isSstPut = (call: StoreCall) => call.operation === "put" && isSst(call);
-const isManifestPut = (call: StoreCall) =>
-  call.operation === "put" && call.name.includes("/manifest/");
+import { MiniDb, names, storedRows } from "./mini_db.ts";
+import {
+  isManifestPut,
+  isSstPut,
+  MINUTE,
+  openCompactor,
+  setUp,
+} from "./set_up.ts";
 
 test("Flusher puts a memtable into L0 and moves every counter", async () => {
   const { runtime, memory, db } = await setUp();
@@ -153,130 +136,6 @@ test("Flusher makes rows durable where there is no log", async () => {
   await db.crash();
 });
 
-test("Flusher advances the counters where no row was worth keeping", async () => {
-  const { store, runtime, db } = await setUp();
-  db.write(["a"], { kind: "merge", expireTs: BigInt(runtime.now()) });
-  await db.flush();
-  assertEquals(store.count("put", "compacted"), 0);
-  assertEquals(db.lsm.view.manifest.lastL0Seq, 1n);
-  assertEquals(db.lsm.view.manifest.replayAfterWalId, 2);
-  assertEquals(db.lsm.view.frozen.length, 0);
-  await db.crash();
-});
-
-test("Flusher keeps the versions that a snapshot sees, and only those", async () => {
-  const { db, memory } = await setUp();
-  for (let i = 0; i < 6; i++) db.write(["a"]);
-  const token = db.lsm.snapshots.register(3n, 0);
-  await db.flush();
-  assertEquals(db.lsm.view.manifest.recentSnapshotMinSeq, 3n);
-  db.lsm.snapshots.release(token);
-  for (let i = 0; i < 3; i++) db.write(["b"]);
-  await db.flush();
-  const { manifest } = db.lsm.view;
-  assertEquals(manifest.recentSnapshotMinSeq, 9n);
-  assertEquals(names(await storedRows(memory, manifest)), [
-    "b@9",
-    "a@6",
-    "a@5",
-    "a@4",
-    "a@3",
-  ]);
-  await db.crash();
-});
-
-test("Flusher keeps the versions that readers of durable rows see", async () => {
-  const { store, runtime, db, memory } = await setUp();
-  for (let i = 0; i < 3; i++) db.write(["a"]);
-  await db.wal.flush();
-  const log = store.hold(({ operation, name }) =>
-    operation === "put" && name.includes("/wal/")
-  );
-  for (let i = 0; i < 3; i++) db.write(["a"]);
-  db.freeze();
-  await runtime.settle();
-  log.end();
-  await db.flusher.flush();
-  assertEquals(
-    names(await storedRows(memory, db.lsm.view.manifest)),
-    ["a@6", "a@5", "a@4", "a@3"],
-  );
-  await db.crash();
-});
-
-test("Flusher folds merge operands that no reader tells apart", async () => {
-  const { db, memory } = await setUp({ mergeOperator: CONCAT });
-  db.write(["a"]);
-  db.write(["a"], { kind: "merge" });
-  db.write(["a", "b"], { kind: "merge" });
-  const token = db.lsm.snapshots.register(3n, 0);
-  db.write(["a", "b"], { kind: "merge" });
-  await db.flush();
-  db.lsm.snapshots.release(token);
-  const rows = await storedRows(memory, db.lsm.view.manifest);
-  assertEquals(names(rows), ["a@4", "a@3", "b@4", "b@3"]);
-  assertEquals(rows.map(({ kind }) => kind), [
-    "merge",
-    "put",
-    "merge",
-    "merge",
-  ]);
-  assertEquals(toText(rows[1]!.value), "a@1;a@2;a@3;");
-  await db.crash();
-});
-
-test("Flusher ends with the merge operator's failure", async () => {
-  const { db } = await setUp({
-    mergeOperator: {
-      merge: () => {
-        throw new Error("no idea");
-      },
-    },
-  });
-  db.write(["a"], { kind: "merge" });
-  db.write(["a"], { kind: "merge" });
-  const error = await assertRejects(() => db.flush()) as DbError;
-  assertEquals(error.kind, "invalid");
-  assertEquals(db.failures, [error]);
-  await db.crash();
-});
-
-test("Flusher lets rows expire by the memtable's own clock, not under a snapshot", async () => {
-  for (const snapshot of [false, true]) {
-    const { runtime, db, memory } = await setUp();
-    const start = runtime.now();
-    db.write(["a"], { expireTs: BigInt(start + 10) });
-    db.write(["later"], { expireTs: BigInt(start + 1000) });
-    if (snapshot) db.lsm.snapshots.register(9n, start + 9);
-    await runtime.advance(20);
-    db.write(["b"]);
-    // Time that passes after the last row does not count.
-    await runtime.advance(5 * MINUTE);
-    await db.flush();
-    const rows = await storedRows(memory, db.lsm.view.manifest);
-    assertEquals(rows.map(({ kind }) => kind), [
-      snapshot ? "put" : "delete",
-      "put",
-      "put",
-    ]);
-    await db.crash();
-  }
-});
-
-test("Flusher uploads again until the store takes it", async () => {
-  const { store, runtime, db } = await setUp();
-  store.fail(isSstPut, { kind: "fail-before" }, 2);
-  store.fail(isSstPut, { kind: "fail-after" }, 1);
-  db.write(["a"]);
-  await db.wal.flush();
-  db.freeze();
-  await runtime.run(db.flusher.flush());
-  const names = store.calls.filter(isSst).map(({ name }) => name);
-  assertEquals(names.length, 4);
-  assertEquals(new Set(names).size, 1);
-  await db.crash();
-});
-
 test("Flusher commits once where the reply to its commit is lost", async () => {
   const { store, runtime, db } = await setUp();
   store.fail(isManifestPut, { kind: "fail-after" }, 1);
@@ -312,106 +171,6 @@ test("Flusher commits on top of what another process changed", async () => {
   assertEquals(tree.runs.length, 1);
   assertEquals(names(await db.rows(memory)), ["a@1", "b@2", "c@3"]);
   await db.crash();
-});
-
-function openCompactor(store: MemoryStore, runtime: ManualRuntime) {
-  const manifests = new ManifestStore({
-    store,
-    root: "db",
-    runtime,
-    checksum: true,
-  });
-  return manifests.open("compactor", { timeoutMs: MINUTE });
-}
-
-test("Flusher waits while L0 is full, says so, and goes on after a compaction", async () => {
-  const warnings: string[] = [];
-  const { runtime, store, memory, db } = await setUp({
-    l0MaxSsts: 2,
-    logger: { ...silentLogger, warn: (text) => warnings.push(text) },
-  });
-  for (const key of ["a", "b"]) {
-    db.write([key]);
-    await db.flush();
-  }
-  db.write(["c"]);
-  db.freeze();
-  await runtime.settle();
-  assert(db.flusher.stalled);
-  const error = await assertRejects(() =>
-    db.flusher.flush({ onStall: "fail" })
-  ) as DbError;
-  assertEquals(error.kind, "unavailable");
-  const controller = new AbortController();
-  const waiting = db.flusher.flush({ signal: controller.signal });
-  const reason = new Error("enough");
-  controller.abort(reason);
-  assertEquals(await assertRejects(() => waiting), reason);
-  store.calls.length = 0;
-  await runtime.advance(29_500);
-  assertEquals(warnings.length, 3);
-  // While it waits it looks as often as configured.
-  assertEquals(store.count("get", "manifest"), 29);
-  const flushed = db.flusher.flush();
-  const compactor = await openCompactor(memory, runtime);
-  await compactor.update((manifest) => ({
-    ...manifest,
-    tree: {
-      l0: [],
-      runs: [{ id: 0, ssts: manifest.tree.l0.toReversed() }],
-      lastCompactedL0: manifest.tree.l0[0]!.viewId,
-    },
-  }));
-  db.flusher.poke(true);
-  await flushed;
-  assert(!db.flusher.stalled);
-  assertEquals(names(await db.rows()), ["a@1", "b@2", "c@3"]);
-  await db.crash();
-});
-
-test("Flusher waits while too many SSTs of L0 hold one key", async () => {
-  const { runtime, db } = await setUp({ l0MaxSsts: 99, l0MaxSstsPerKey: 2 });
-  for (const key of ["a", "b", "c", "d"]) {
-    db.write([key]);
-    await db.flush();
-  }
-  assert(!db.flusher.stalled);
-  db.write(["a", "c"]);
-  await db.flush();
-  db.write(["z"]);
-  db.freeze();
-  await runtime.settle();
-  assert(db.flusher.stalled);
-  await db.crash();
-});
-
-test("Flusher looks ever more rarely while nothing goes on", async () => {
-  const { runtime, store, db } = await setUp();
-  await runtime.advance(10 * MINUTE);
-  store.calls.length = 0;
-  await runtime.advance(10 * MINUTE);
-  assert(store.calls.length <= 10, `${store.calls.length} requests`);
-  // A write brings the configured pace back.
-  db.write(["a"]);
-  await runtime.advance(100);
-  store.calls.length = 0;
-  await runtime.advance(3000);
-  assert(store.count("get", "manifest") >= 1);
-  await db.crash();
-});
-
-test("Flusher keeps its pace where it is told to, or something is going on", async () => {
-  let busy = true;
-  for (const exact of [true, false]) {
-    const { runtime, store, db } = await setUp({
-      manifestPollExact: exact,
-      isBusy: () => busy,
-    });
-    busy = !exact;
-    await runtime.advance(MINUTE);
-    assertEquals(store.count("get", "manifest"), 60);
-    await db.crash();
-  }
 });
 
 test("Flusher is fenced by the next writer even when idle", async () => {
