@@ -49,6 +49,7 @@ export class Scan implements AsyncIterable<Entry>, AsyncDisposable {
   #left: number;
   #batch = FIRST_BATCH;
   #last: Uint8Array | undefined;
+  #sought: Uint8Array | undefined;
   #filling: Promise<void> | undefined;
   #failed = false;
   #failure: unknown;
@@ -163,7 +164,8 @@ export class Scan implements AsyncIterable<Entry>, AsyncDisposable {
 
   /**
    * Moves ahead: the next entry is the first at or behind `key`, in the scan's
-   * direction. A seek that is refused leaves the scan where it is.
+   * direction. It never goes back: not to where an earlier seek has passed over,
+   * and a seek that is refused leaves the scan where it is.
    *
    * @param key A key inside the range and behind the last entry that was returned.
    * @throws {DbError} Kind `"invalid"` if it is not.
@@ -175,6 +177,11 @@ export class Scan implements AsyncIterable<Entry>, AsyncDisposable {
     this.#checkTarget(target);
     if (this.#ended) return;
     const sign = this.#parts.descending ? -1 : 1;
+    if (
+      this.#sought !== undefined &&
+      sign * compareBytes(target, this.#sought) <= 0
+    ) return;
+    this.#sought = target;
     while (this.#at < this.#buffer.length) {
       if (sign * compareBytes(this.#buffer[this.#at]!.key, target) >= 0) return;
       this.#at++;
