@@ -14,7 +14,7 @@
 import { invariant } from "../base/errors.ts";
 import { intersect, type KeyBound, type KeyRange } from "../base/key_range.ts";
 import type { BlockCache } from "../cache/block_cache.ts";
-import type { BlockOwner } from "../cache/cached_block.ts";
+import type { BlockOwner, CachedBlock } from "../cache/cached_block.ts";
 import type { Kernel } from "../codec/kernel.ts";
 import type { SstHandle } from "../format/manifest.ts";
 import { dataEnd } from "../format/sst_info.ts";
@@ -175,15 +175,20 @@ export class SstTable implements BlockOwner {
       (bytes) => this.#decode(bytes),
     );
     if (!(content instanceof Promise)) {
-      this.#set(content);
+      this.#set(content)?.unpin();
       return undefined;
     }
-    this.#loading = content.then((content) => this.#set(content)).finally(
-      () => {
-        this.#loading = undefined;
-      },
-    );
-    return this.#loading;
+    let held: CachedBlock | undefined;
+    const loading = content.then((content) => {
+      held = this.#set(content);
+    }).finally(() => {
+      this.#loading = undefined;
+    });
+    // Unpinned in the very turn in which those who wait go on: where the cache
+    // has no room for two tables, they would push each other out for ever.
+    loading.then(() => held?.unpin(), () => {});
+    this.#loading = loading;
+    return loading;
   }
 
   /**
@@ -281,9 +286,13 @@ export class SstTable implements BlockOwner {
       : placeContent(cache, sections, policies);
   }
 
-  #set(content: TableContent): void {
+  /** Answers what to unpin once whoever waits has had a look at it. */
+  #set(content: TableContent): CachedBlock | undefined {
     const { memory, offsets, filters } = content;
-    if (this.#retired) return memory.unpin();
+    if (this.#retired) {
+      memory.unpin();
+      return undefined;
+    }
     this.#content = content;
     this.index = memory.pointer;
     this.merges = content.merges;
@@ -301,7 +310,7 @@ export class SstTable implements BlockOwner {
         : this.lastBlock({ key: lower.key, inclusive: true }),
       highClip: upper === undefined ? Infinity : this.firstBlock(upper),
     };
-    if (this.#context.cache.add(memory, this, true)) memory.unpin();
+    return this.#context.cache.add(memory, this, true) ? memory : undefined;
   }
 
   #forget(): void {
