@@ -1,6 +1,9 @@
 /** Every store against the conformance suite. */
+import { systemRuntime } from "../../lib/base/runtime.ts";
+import { MemoryRecorder } from "../../lib/metrics/memory_recorder.ts";
 import { FileStore } from "../../lib/object_store/file_store.ts";
 import { MemoryStore } from "../../lib/object_store/memory_store.ts";
+import { MeteredStore } from "../../lib/object_store/metered_store.ts";
 import {
   type ObjectStore,
   type SyncReads,
@@ -25,6 +28,13 @@ const STORES: Readonly<Record<string, () => ObjectStore>> = {
   "PrefixStore": () => new PrefixStore(new MemoryStore(), "some/db"),
   "RetryingStore": () => new RetryingStore(new MemoryStore()),
   "FaultStore": () => new FaultStore(new MemoryStore()),
+  "MeteredStore": () =>
+    new MeteredStore(new MemoryStore(), {
+      recorder: new MemoryRecorder(),
+      runtime: systemRuntime,
+      component: "db",
+      storeType: "main",
+    }),
 };
 
 for (const [store, make] of Object.entries(STORES)) {
