@@ -18,12 +18,12 @@
  */
 import { MemoryBudget } from "../base/budget.ts";
 import { DbError } from "../base/errors.ts";
-import { type Logger, silentLogger } from "../base/log.ts";
+import { silentLogger } from "../base/log.ts";
 import { noRecorder } from "../base/metrics.ts";
 import { MIN_TIMESTAMP } from "../base/row.ts";
 import { systemRuntime } from "../base/runtime.ts";
 import { BlockCache } from "../cache/block_cache.ts";
-import { Flusher } from "../flush/flusher.ts";
+import type { Flusher } from "../flush/flusher.ts";
 import { initialManifest, type Manifest } from "../format/manifest.ts";
 import { FENCE_FILE } from "../format/wal_file.ts";
 import { LsmState } from "../lsm/lsm_state.ts";
@@ -33,39 +33,22 @@ import type { ObjectStore } from "../object_store/object_store.ts";
 import { RetryingStore } from "../object_store/retrying_store.ts";
 import { ReadContext } from "../read/read_context.ts";
 import { decodeSection } from "../sst/section.ts";
-import { SstEncoder } from "../sst/sst_encoder.ts";
-import { SstStore } from "../sst/sst_store.ts";
-import { NoWal } from "../wal/no_wal.ts";
-import { ObjectWal } from "../wal/object_wal.ts";
 import { fenceWal } from "../wal/object_wal_fence.ts";
 import { replayWal } from "../wal/object_wal_replay.ts";
 import type { Wal } from "../wal/wal.ts";
-import { Backpressure } from "../write/backpressure.ts";
-import { Committer } from "../write/commit.ts";
-import { RowClock } from "../write/row_clock.ts";
-import { Sequence } from "../write/sequence.ts";
 import { Engine } from "./engine.ts";
+import {
+  openFlusher,
+  type Opening,
+  openSsts,
+  openWal,
+  openWriter,
+  type Replayed,
+} from "./engine_parts.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { checkDbOptions, type DbOptions, resolvePath } from "./open_options.ts";
 import { type ResolvedSettings, resolveSettings } from "./settings.ts";
 import { sharedKernel } from "./shared_kernel.ts";
-
-/** Everything the steps of an opening share. */
-interface Opening {
-  readonly root: string;
-  readonly options: DbOptions;
-  readonly settings: ResolvedSettings;
-  readonly store: ObjectStore;
-  readonly walStore: ObjectStore;
-  readonly runtime: NonNullable<DbOptions["runtime"]>;
-  readonly logger: Logger;
-  readonly recorder: NonNullable<DbOptions["recorder"]>;
-  readonly budget: MemoryBudget;
-  readonly kernel: Awaited<ReturnType<typeof sharedKernel>>;
-  readonly lifecycle: Lifecycle;
-  /** Ends the database; the engine's own once there is one. */
-  fail: (error: unknown) => void;
-}
 
 /**
  * Opens a database as its writer.
@@ -128,6 +111,7 @@ function openManifest(opening: Opening): Promise<HeldManifest> {
     runtime,
     logger,
     checksum: options.manifestChecksum ?? true,
+    staleAfterMs: settings.walMinAgeMs / 2,
   });
   return manifests.open("writer", {
     create: {
@@ -186,15 +170,14 @@ async function startEngine(
   manifest: HeldManifest,
   walId: number,
 ): Promise<Engine> {
-  const { kernel, budget, lifecycle, runtime, logger, settings } = opening;
+  const { kernel, budget, lifecycle } = opening;
   let engine: Engine | undefined;
   let early: unknown;
   opening.fail = (error) => {
     if (engine === undefined) early ??= error;
     else engine.fail(error);
   };
-  const cache = BlockCache.shared(kernel, budget);
-  const ssts = openSsts(opening, cache);
+  const ssts = openSsts(opening, BlockCache.shared(kernel, budget));
   const state = new LsmState({
     kernel,
     budget,
@@ -208,7 +191,7 @@ async function startEngine(
   const flusher: Flusher = openFlusher(opening, { manifest, state, wal, ssts });
   try {
     flusher.start();
-    const { lastSeq, lastCreateTs } = await replay(opening, {
+    const replayed = await replay(opening, {
       manifest,
       state,
       wal,
@@ -216,51 +199,20 @@ async function startEngine(
       walId,
     });
     if (early !== undefined) throw early;
-    const sequence = new Sequence(lastSeq);
-    const clock = new RowClock(runtime, logger, lastCreateTs);
-    const committer = new Committer({
-      kernel,
-      state,
-      wal,
-      sequence,
-      clock,
-      durability: { durable: async (seq) => await wal.durable.reached(seq) },
-      mergeOperator: opening.options.mergeOperator,
-      defaultTtlMs: settings.defaultTtlMs,
-      l0SstBytes: settings.l0SstBytes,
-      maxWalFlushesBeforeL0Flush: settings.maxWalFlushesBeforeL0Flush,
-      onFrozen: () => flusher.poke(),
-      onFailure: opening.fail,
-    });
-    const backpressure = new Backpressure({
-      state,
-      wal,
-      budget,
-      runtime,
-      logger,
-      stalls: opening.recorder.counter(
-        "slatedb.db.backpressure_count",
-        "Writes that had to wait until rows were flushed.",
-      ),
-      maxUnflushedBytes: settings.maxUnflushedBytes,
-      maxUnflushedMemtables: settings.maxUnflushedMemtables,
-      makeRoom: () => engine?.makeRoom(),
-    });
     engine = new Engine({
       lifecycle,
       state,
       wal,
-      sequence,
-      clock,
-      committer,
-      backpressure,
       flusher,
+      ...openWriter(opening, { state, wal, flusher, replayed }, () => {
+        engine?.makeRoom();
+      }),
       readContext: new ReadContext({
         kernel,
         mergeOperator: opening.options.mergeOperator,
         hideExpired: opening.options.expiredReads !== "return",
       }),
-      logger,
+      logger: opening.logger,
     });
     return engine;
   } catch (error) {
@@ -269,103 +221,6 @@ async function startEngine(
     state.dispose();
     throw error;
   }
-}
-
-function openSsts(opening: Opening, cache: BlockCache): SstStore {
-  const { kernel, store, root, options, runtime, recorder, logger } = opening;
-  return new SstStore({
-    kernel,
-    store,
-    root,
-    cache,
-    transformer: options.blockTransformer,
-    runtime,
-    recorder,
-    logger,
-  });
-}
-
-function newEncoder(
-  opening: Opening,
-  sstType: "compacted" | "wal",
-  rowBytes: number,
-): SstEncoder {
-  const { kernel, options, settings, runtime } = opening;
-  return new SstEncoder(kernel, {
-    sstType,
-    blockBytes: options.blockBytes ?? 4096,
-    compression: settings.compression,
-    transformer: options.blockTransformer,
-    filterBitsPerKey: settings.filterBitsPerKey,
-    minFilterKeys: settings.minFilterKeys,
-    // Rows are most of it; the rest is index and filter.
-    expectedBytes: Math.ceil(rowBytes * 1.06) + 4096,
-    runtime,
-  });
-}
-
-function openWal(
-  opening: Opening,
-  manifest: HeldManifest,
-  walId: number,
-  requestFlush: () => void,
-): Wal {
-  const { walStore, root, runtime, recorder, settings } = opening;
-  const durableSeq = manifest.latest.lastL0Seq;
-  const { flushIntervalMs } = settings;
-  if (!settings.walEnabled) {
-    return new NoWal({
-      runtime,
-      lastId: walId,
-      durableSeq,
-      flushIntervalMs,
-      requestFlush,
-    });
-  }
-  return new ObjectWal({
-    store: walStore,
-    root,
-    runtime,
-    recorder,
-    newEncoder: (bytes) => newEncoder(opening, "wal", bytes),
-    lastId: walId,
-    durableSeq,
-    flushIntervalMs,
-    maxFileBytes: settings.l0SstBytes,
-    confirmOwnership: () => manifest.confirm(settings.walMinAgeMs / 2),
-    onFailure: (error) => opening.fail(error),
-  });
-}
-
-function openFlusher(
-  opening: Opening,
-  parts: {
-    manifest: HeldManifest;
-    state: LsmState;
-    wal: Wal;
-    ssts: SstStore;
-  },
-): Flusher {
-  const { kernel, runtime, logger, recorder, settings } = opening;
-  return new Flusher({
-    kernel,
-    runtime,
-    logger,
-    recorder,
-    lsm: parts.state,
-    wal: parts.wal,
-    manifest: parts.manifest,
-    ssts: parts.ssts,
-    newEncoder: (bytes) => newEncoder(opening, "compacted", bytes),
-    mergeOperator: opening.options.mergeOperator,
-    l0MaxSsts: settings.l0MaxSsts,
-    l0MaxSstsPerKey: settings.l0MaxSstsPerKey,
-    l0FlushParallelism: settings.l0FlushParallelism,
-    manifestPollIntervalMs: settings.manifestPollIntervalMs,
-    manifestPollExact: settings.manifestPollExact,
-    isBusy: () => false,
-    onFailure: (error) => opening.fail(error),
-  });
 }
 
 /** What the log has above L0, into memtables. */
@@ -378,7 +233,7 @@ async function replay(
     flusher: Flusher;
     walId: number;
   },
-): Promise<{ lastSeq: bigint; lastCreateTs: bigint }> {
+): Promise<Replayed> {
   const { kernel, walStore, root, runtime, logger, options, settings } =
     opening;
   const { manifest, state, wal, flusher, walId } = parts;
@@ -410,8 +265,10 @@ async function replay(
         state.unflushedBytes >= settings.maxUnflushedBytes && !flusher.stalled
       ) await Promise.race([state.changed.next, flusher.progressed.next]);
     },
-    onBatch: (_seq, createTs = MIN_TIMESTAMP) => {
-      if (createTs > lastCreateTs) lastCreateTs = createTs;
+    onBatch: (seq, createTs = MIN_TIMESTAMP) => {
+      if (createTs <= lastCreateTs) return;
+      lastCreateTs = createTs;
+      state.tracker.record(seq, Number(createTs / 1000n));
     },
     explainGap: () => manifest.refresh(),
     signal: options.signal,
