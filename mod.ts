@@ -24,7 +24,15 @@ export {
 } from "./lib/base/errors.ts";
 export type { RangeOptions } from "./lib/base/key_range.ts";
 export type { Logger, LogLevel } from "./lib/base/log.ts";
-export type { Counter, Gauge, Labels, Recorder } from "./lib/base/metrics.ts";
+export {
+  type Counter,
+  type Gauge,
+  type Histogram,
+  type Labels,
+  LATENCY_BOUNDARIES,
+  type Recorder,
+  type UpDownCounter,
+} from "./lib/base/metrics.ts";
 export type { Entry } from "./lib/base/row.ts";
 export type { Runtime } from "./lib/base/runtime.ts";
 export type { WritableOptions, WritableRow } from "./lib/db/bulk_load.ts";
@@ -59,6 +67,23 @@ export {
   maxOperator,
   minOperator,
 } from "./lib/iter/merge_operators.ts";
+export {
+  type HistogramValue,
+  MemoryRecorder,
+  type Metric,
+  type MetricValue,
+  type NumberValue,
+} from "./lib/metrics/memory_recorder.ts";
+export {
+  type AddingInstrument,
+  type MeterLike,
+  OpenTelemetryRecorder,
+  type RecordingInstrument,
+} from "./lib/metrics/open_telemetry.ts";
+export {
+  PROMETHEUS_CONTENT_TYPE,
+  toPrometheusText,
+} from "./lib/metrics/prometheus.ts";
 export {
   FileStore,
   type FileStoreOptions,
