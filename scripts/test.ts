@@ -1,7 +1,8 @@
 /**
  * Runs every test on Deno, then on Bun, and adds up what they report.
  *
- * `deno task test [--only deno|bun] [path …]`. Needs Deno and npm's `npx`, and
+ * `deno task test [--only deno|bun] [path …]`; without a path, the examples of
+ * the documentation are run as well. Needs Deno and npm's `npx`, and
  * no installed dependency: the first step installs what the lock file names.
  * The last line is always `N passed, N failed`; the exit status is 1 when
  * anything failed, or when a runner ended without saying how many tests it ran.
@@ -25,6 +26,8 @@ interface Runner {
 
 const BUN_VERSION = "1.4.5";
 const NPX = Deno.build.os === "windows" ? "npx.cmd" : "npx";
+/** A runner that hangs is ended, and has failed. */
+const LIMIT_MS = 20 * 60_000;
 // deno-lint-ignore no-control-regex
 const COLOUR_REGEXP = /\x1b\[[0-9;]*m/g;
 
@@ -33,6 +36,8 @@ const { values, positionals } = parseArgs({
   options: { only: { type: "string" } },
 });
 const paths = positionals.length > 0 ? positionals : ["tests"];
+// Where examples stand: they are run too, under Deno, which knows how.
+const examples = positionals.length > 0 ? [] : ["--doc", "README.md", "lib"];
 
 const RUNNERS: readonly Runner[] = [
   {
@@ -44,6 +49,7 @@ const RUNNERS: readonly Runner[] = [
       "--parallel",
       "--sanitize-ops",
       "--sanitize-resources",
+      ...examples,
       ...paths,
     ],
     summarize(output) {
@@ -120,11 +126,16 @@ async function run(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+  const watchdog = setTimeout(() => {
+    console.error(`\nended after ${LIMIT_MS / 60_000} minutes: ${command}`);
+    child.kill("SIGKILL");
+  }, LIMIT_MS);
   const copies = await Promise.all([
     tee(child.stdout, Deno.stdout),
     tee(child.stderr, Deno.stderr),
   ]);
   const { code } = await child.status;
+  clearTimeout(watchdog);
   return { code, output: copies.join("\n").replaceAll(COLOUR_REGEXP, "") };
 }
 

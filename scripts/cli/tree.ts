@@ -76,7 +76,7 @@ function leavesOf(
 function render(manifest: Manifest, leaves: readonly Leaf[]): string {
   const total = leaves.reduce((sum, { bytes }) => sum + bytes, 0);
   const lines = [
-    `manifest ${manifest.id}, ${leaves.length} SSTs, ${
+    `manifest ${manifest.id}, ${countSsts(leaves)}, ${
       formatBytes(total)
     }, replay after WAL ${manifest.replayAfterWalId}`,
   ];
@@ -88,7 +88,7 @@ function render(manifest: Manifest, leaves: readonly Leaf[]): string {
   );
   for (const [name, members] of groups) {
     const bytes = members.reduce((sum, leaf) => sum + leaf.bytes, 0);
-    lines.push("", `${name}: ${members.length} SSTs, ${formatBytes(bytes)}`);
+    lines.push("", `${name}: ${countSsts(members)}, ${formatBytes(bytes)}`);
     for (const { id, bytes, first, last } of members) {
       lines.push(
         `  ${id} ${formatBytes(bytes).padStart(9)}  ${first} … ${last}`,
@@ -96,4 +96,8 @@ function render(manifest: Manifest, leaves: readonly Leaf[]): string {
     }
   }
   return lines.join("\n");
+}
+
+function countSsts({ length }: readonly Leaf[]): string {
+  return `${length} ${length === 1 ? "SST" : "SSTs"}`;
 }
