@@ -128,7 +128,7 @@ async function run(
   }).spawn();
   const watchdog = setTimeout(() => {
     console.error(`\nended after ${LIMIT_MS / 60_000} minutes: ${command}`);
-    child.kill("SIGKILL");
+    child.kill("SIGTERM"); // which npx passes on
   }, LIMIT_MS);
   const copies = await Promise.all([
     tee(child.stdout, Deno.stdout),
