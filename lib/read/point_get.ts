@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { isBelow } from "../base/key_range.ts";
 import { ROW_HEADER_BYTES, RowFlag } from "../codec/abi.ts";
 import type { FrozenMemtable, LsmView, TableTree } from "../lsm/lsm_view.ts";
 import type { SstTable } from "../sst/sst_table.ts";
@@ -184,7 +185,8 @@ function findInTree(
     for (let i = firstTableOfKey(tables, key); i < tables.length; i++) {
       const table = tables[i]!;
       if (table.empty) continue;
-      if (!covers(table, key)) break;
+      // It does not end below the key; those behind it begin above, too.
+      if (isBelow(table.range, key)) break;
       const record = lookUp(context, table, key, read);
       if (record !== ABSENT) return record;
     }

@@ -7,24 +7,66 @@ import { crc32 } from "../codec/crc32.ts";
 import { CHECKSUM_BYTES } from "../format/sst_layout.ts";
 
 const MIN_BYTES = 4096;
+/** Fresh memory is slow to touch: pieces of this size are used over and over. */
+const PIECE_BYTES = 1024 * 1024;
+
+/** What takes an SST's bytes as they come, such as a `BytePipe`. */
+export interface ByteSink {
+  /**
+   * Takes the next bytes.
+   *
+   * @param piece The bytes, valid until the promise resolves.
+   * @returns Resolves once they are done with.
+   */
+  write(piece: Uint8Array): Promise<void>;
+}
 
 /** One growing buffer of sections, each with its checksum. */
 export class SstBody {
   #bytes: Uint8Array<ArrayBuffer>;
   #length = 0;
+  readonly #sink: ByteSink | undefined;
+  /** Bytes that went to the sink. */
+  #drained = 0;
+  /** The piece on its way to the sink. */
+  #writing: { done: Promise<void>; bytes: Uint8Array<ArrayBuffer> } | undefined;
 
   /**
    * Constructs a new {@linkcode SstBody}.
    *
    * @param expectedBytes How long it will be, roughly: saves copies.
+   * @param sink Takes the bytes as they come; all are kept unless given.
    */
-  constructor(expectedBytes: number) {
-    this.#bytes = new Uint8Array(Math.max(MIN_BYTES, expectedBytes));
+  constructor(expectedBytes: number, sink?: ByteSink) {
+    const most = sink === undefined ? Infinity : 2 * PIECE_BYTES;
+    this.#bytes = new Uint8Array(
+      Math.max(MIN_BYTES, Math.min(expectedBytes, most)),
+    );
+    this.#sink = sink;
   }
 
   /** Bytes so far. */
   get length(): number {
-    return this.#length;
+    return this.#drained + this.#length;
+  }
+
+  /**
+   * Hands the sink what is there, if it is enough to be worth it.
+   *
+   * @param all Whether anything is enough.
+   * @returns What to wait for before more is added, if anything.
+   */
+  drain(all = false): Promise<void> | undefined {
+    const sink = this.#sink;
+    if (sink === undefined) return undefined;
+    if (this.#length < (all ? 1 : PIECE_BYTES)) {
+      return all ? this.#writing?.done : undefined;
+    }
+    if (this.#writing !== undefined) return this.#drainNext(sink, all);
+    const bytes = this.#bytes;
+    this.#writing = { bytes, done: sink.write(this.#piece()) };
+    this.#bytes = new Uint8Array(bytes.length);
+    return all ? this.#writing.done : undefined;
   }
 
   /**
@@ -60,12 +102,29 @@ export class SstBody {
   }
 
   /**
-   * All bytes so far.
+   * All bytes so far, but for those that went to the sink.
    *
    * @returns A view, not a copy.
    */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Waits for the piece before; then its buffer takes the next bytes. */
+  async #drainNext(sink: ByteSink, all: boolean): Promise<void> {
+    const { bytes: spare, done } = this.#writing!;
+    await done;
+    this.#writing = { bytes: this.#bytes, done: sink.write(this.#piece()) };
+    this.#bytes = spare;
+    if (all) await this.#writing.done;
+  }
+
+  /** Takes what is there out of the buffer. */
+  #piece(): Uint8Array {
+    const piece = this.finish();
+    this.#drained += this.#length;
+    this.#length = 0;
+    return piece;
   }
 
   #reserve(bytes: number): void {

@@ -21,7 +21,7 @@ import { encodeStats, type RowCounts } from "../format/sst_stats.ts";
 import { encodeSeqKey } from "../format/wal_file.ts";
 import type { BlockTransformer } from "./block_transformer.ts";
 import { encodeSection, type SectionCoding } from "./section.ts";
-import { SstBody } from "./sst_body.ts";
+import { type ByteSink, SstBody } from "./sst_body.ts";
 import { Turn } from "./turn.ts";
 
 const DEFAULT_EXPECTED_BYTES = 64 * 1024;
@@ -42,6 +42,8 @@ export interface SstEncoderOptions {
   readonly minFilterKeys: number;
   /** Bytes of the whole SST, roughly: saves copies. */
   readonly expectedBytes?: number;
+  /** Takes the object's bytes as they come; the encoder keeps them all unless given. */
+  readonly sink?: ByteSink | undefined;
   /** Whose clock decides when to let others run. */
   readonly runtime: Runtime;
 }
@@ -50,8 +52,10 @@ export interface SstEncoderOptions {
 export interface EncodedSst {
   /** The info block, as the manifest needs it. */
   readonly info: SstInfo;
-  /** The whole object, in one buffer. */
+  /** The whole object, in one buffer; empty where it went to a sink. */
   readonly body: Uint8Array<ArrayBuffer>;
+  /** Length of the object. */
+  readonly bytes: number;
   /** Layout of the data blocks, as the manifest needs it. */
   readonly formatVersion: 2;
   /** How many rows it holds. */
@@ -86,7 +90,10 @@ export class SstEncoder implements Disposable {
     this.#kernel = kernel;
     this.#options = options;
     this.#coding = { kernel, compression, transformer };
-    this.#body = new SstBody(options.expectedBytes ?? DEFAULT_EXPECTED_BYTES);
+    this.#body = new SstBody(
+      options.expectedBytes ?? DEFAULT_EXPECTED_BYTES,
+      options.sink,
+    );
     const bits = sstType === "wal" ? 0 : options.filterBitsPerKey;
     this.#builder = kernel.exports.builder_create(blockBytes, bits);
     if (this.#builder === 0) throw exhausted();
@@ -181,9 +188,11 @@ export class SstEncoder implements Disposable {
       filterFormat: "legacy",
     };
     body.add(encodeSstTail(info, body.length));
+    await body.drain(true);
     return {
       info,
       body: body.finish(),
+      bytes: body.length,
       formatVersion: 2,
       rows,
       minSeq: this.#u64(BUILDER_STATE.MIN_SEQ),
@@ -223,10 +232,13 @@ export class SstEncoder implements Disposable {
     const content = this.#kernel.u8.subarray(block, block + bytes);
     const stored = encodeSection(this.#coding, content);
     if (stored instanceof Promise) {
-      return stored.then((stored) => void this.#body.addSection(stored));
+      return stored.then((stored) => {
+        this.#body.addSection(stored);
+        return this.#body.drain();
+      });
     }
     this.#body.addSection(stored);
-    return undefined;
+    return this.#body.drain();
   }
 
   /** Stores a section other than a block; 0 where there is none. */

@@ -148,6 +148,29 @@ export class SstStore {
     }
   }
 
+  /**
+   * Stores an SST while it is under construction.
+   *
+   * @param id Its id, from {@linkcode nextId}.
+   * @param body The SST's bytes; one that breaks off leaves nothing behind.
+   * @param signal Ends the call with the signal's reason.
+   * @throws {DbError} Kind `"unavailable"` if the store fails; a stream is not sent twice.
+   */
+  async putStream(
+    id: Ulid,
+    body: ReadableStream<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const name = sstName(this.#root, id);
+    const result = await this.#store.put(name, body, {
+      mode: "overwrite",
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (!result.ok) {
+      throw new DbError("internal", `${name} was refused: ${result.reason}`);
+    }
+  }
+
   #retire(table: SstTable): void {
     const key = keyOf(table.handle);
     if (this.#tables.get(key) === table) this.#tables.delete(key);

@@ -22,7 +22,17 @@ export function firstTableOfKey(
   tables: readonly SstTable[],
   key: Uint8Array,
 ): number {
-  return firstWhere(tables, ({ range }) => !isAbove(range, key));
+  // Gets come here: no closure, and no search where there is one table.
+  let low = 0;
+  let high = tables.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    let probe = middle;
+    while (probe < high && tables[probe]!.empty) probe++;
+    if (probe === high || !isAbove(tables[probe]!.range, key)) high = middle;
+    else low = probe + 1;
+  }
+  return low;
 }
 
 /**
