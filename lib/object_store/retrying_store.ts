@@ -3,9 +3,9 @@
  *
  * The only place that repeats a request; nothing above does. A conditional put
  * is the hard case: an attempt may have taken effect though its reply was
- * lost, and the next one then loses to it. So each such put carries an id of
- * its own in the object's metadata, under SlateDB's name; one that lost after
- * a failed attempt looks whose object it lost to.
+ * lost, and the next one then loses to it; or the network below delivered the
+ * one attempt twice. So each such put carries an id of its own in the object's
+ * metadata, under SlateDB's name; one that lost looks whose object it lost to.
  *
  * @module
  */
@@ -139,9 +139,9 @@ export class RetryingStore implements ObjectStore {
       ...options,
       metadata: { ...metadata, [PUT_ID_KEY]: putId },
     };
-    return await this.#retry(`put ${name}`, signal, async (attempts) => {
+    return await this.#retry(`put ${name}`, signal, async () => {
       const result = await this.#inner.put(name, body, marked);
-      if (result.ok || attempts.failures === 0) return result;
+      if (result.ok) return result;
       const present = await this.#inner.head(
         name,
         signal === undefined ? {} : { signal },
@@ -193,12 +193,12 @@ export class RetryingStore implements ObjectStore {
   async #retry<Result>(
     action: string,
     signal: AbortSignal | undefined,
-    request: (attempts: Attempts) => Promise<Result>,
+    request: () => Promise<Result>,
   ): Promise<Result> {
     const attempts: Attempts = { failures: 0, outcome: "none" };
     for (;;) {
       try {
-        return await request(attempts);
+        return await request();
       } catch (error) {
         await this.#pause(action, error, attempts, signal);
       }
