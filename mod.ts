@@ -14,7 +14,7 @@
  */
 export { MemoryBudget, type MemoryBudgetOptions } from "./lib/base/budget.ts";
 export type { Bytes } from "./lib/base/bytes.ts";
-export type { Duration } from "./lib/base/duration.ts";
+export type { Duration, PollInterval } from "./lib/base/duration.ts";
 export {
   type CloseReason,
   DbError,
@@ -42,7 +42,7 @@ export type { LifecycleState } from "./lib/db/lifecycle.ts";
 export type { DbOptions, ReaderOptions } from "./lib/db/open_options.ts";
 export type { ReadOptions, ScanOptions } from "./lib/db/read_options.ts";
 export { Scan } from "./lib/db/scan.ts";
-export type { DbSettings, PollInterval } from "./lib/db/settings.ts";
+export type { DbSettings } from "./lib/db/settings.ts";
 export { Snapshot } from "./lib/db/snapshot.ts";
 export type { DbStatus, RunStatus, TreeStatus } from "./lib/db/status.ts";
 export type { TransactOptions } from "./lib/db/transact.ts";

@@ -9,6 +9,14 @@ import { DbError } from "./errors.ts";
 /** A duration as settings take it. */
 export type Duration = string | number;
 
+/** An interval that need not back off when idle. */
+export interface PollInterval {
+  /** How often. */
+  interval: Duration;
+  /** Whether the interval holds when idle, too. */
+  exact?: boolean;
+}
+
 const UNIT_MS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
@@ -46,6 +54,44 @@ export function parseDuration(value: unknown, name: string): number {
       JSON.stringify(value)
     }`,
   );
+}
+
+/**
+ * Reads an interval.
+ *
+ * @param value What the settings hold: a duration, or one that holds always.
+ * @param name The setting, for the message.
+ * @returns Milliseconds, and whether they hold when idle, too.
+ * @throws {DbError} Kind `"invalid"` if it is no interval, or shorter than a millisecond.
+ */
+export function parseInterval(
+  value: unknown,
+  name: string,
+): { ms: number; exact: boolean } {
+  if (typeof value !== "object" || value === null) {
+    return { ms: atLeastOne(parseDuration(value, name), name), exact: false };
+  }
+  for (const key of Object.keys(value)) {
+    if (key === "interval" || key === "exact") continue;
+    throw new DbError(
+      "invalid",
+      `unknown setting '${name}.${key}': known are interval and exact`,
+    );
+  }
+  const { interval, exact = false } = value as Partial<PollInterval>;
+  if (typeof exact !== "boolean") {
+    throw new DbError(
+      "invalid",
+      `setting '${name}.exact' must be a boolean, not ${JSON.stringify(exact)}`,
+    );
+  }
+  const ms = parseDuration(interval, `${name}.interval`);
+  return { ms: atLeastOne(ms, name), exact };
+}
+
+function atLeastOne(ms: number, name: string): number {
+  if (ms >= 1) return ms;
+  throw new DbError("invalid", `setting '${name}' must be at least 1`);
 }
 
 function parsePart(text: string): number | undefined {

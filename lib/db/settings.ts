@@ -8,7 +8,12 @@
  *
  * @module
  */
-import { type Duration, parseDuration } from "../base/duration.ts";
+import {
+  type Duration,
+  parseDuration,
+  parseInterval,
+  type PollInterval,
+} from "../base/duration.ts";
 import { DbError } from "../base/errors.ts";
 import type { Compression } from "../codec/compression.ts";
 import {
@@ -139,14 +144,6 @@ export interface DbSettings {
   metric_level?: string | null;
 }
 
-/** An interval that need not back off when idle. */
-export interface PollInterval {
-  /** How often. */
-  interval: Duration;
-  /** Whether the interval holds when idle, too. */
-  exact?: boolean;
-}
-
 /** {@linkcode DbSettings} with units and defaults resolved; what the engine takes. */
 export interface ResolvedSettings {
   readonly flushIntervalMs: number | undefined;
@@ -178,7 +175,10 @@ export interface ResolvedSettings {
  */
 export function resolveSettings(settings: DbSettings = {}): ResolvedSettings {
   checkObject(settings, SETTINGS_SCHEMA, "");
-  const poll = pollOf(settings.manifest_poll_interval ?? "1s");
+  const poll = parseInterval(
+    settings.manifest_poll_interval ?? "1s",
+    "manifest_poll_interval",
+  );
   const resolved: ResolvedSettings = {
     flushIntervalMs: flushIntervalOf(settings),
     walEnabled: settings.wal_enabled ?? true,
@@ -216,7 +216,6 @@ function checkRelations(resolved: ResolvedSettings): void {
     l0_flush_parallelism: resolved.l0FlushParallelism,
     max_unflushed_memtable: resolved.maxUnflushedMemtables,
     max_wal_flushes_before_l0_flush: resolved.maxWalFlushesBeforeL0Flush,
-    manifest_poll_interval: resolved.manifestPollIntervalMs,
   };
   for (const [name, value] of Object.entries(atLeastOne)) {
     if (value >= 1) continue;
@@ -228,18 +227,6 @@ function checkRelations(resolved: ResolvedSettings): void {
       `setting 'max_unflushed_bytes' (${resolved.maxUnflushedBytes}) must be greater than 'l0_sst_size_bytes' (${resolved.l0SstBytes})`,
     );
   }
-}
-
-function pollOf(
-  value: Duration | PollInterval,
-): { ms: number; exact: boolean } {
-  const name = "manifest_poll_interval";
-  if (typeof value !== "object") {
-    return { ms: parseDuration(value, name), exact: false };
-  }
-  checkObject(value, { interval: "duration", exact: "boolean" }, name);
-  const { interval = "1s", exact = false } = value;
-  return { ms: parseDuration(interval, name), exact };
 }
 
 function flushIntervalOf(settings: DbSettings): number | undefined {
