@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
-import { runScript } from "../support/child.ts";
+import { Child, runScript } from "../support/child.ts";
 import { TempDir } from "../support/temp_dir.ts";
 import { test } from "../support/test.ts";
 import { cli } from "./run_cli.ts";
@@ -242,4 +242,22 @@ test("cli ends with the status of its error, and keeps standard output clean", a
   assertEquals([missing.code, missing.stdout], [3, ""]);
   assertEquals([unknown.code, unknown.stdout], [2, ""]);
   assertEquals(missing.stderr.trim().split("\n").length, 1);
+});
+
+test("cli apply ends with status 5 once a newer writer has taken over", async () => {
+  await using dir = await TempDir.create();
+  const args = ["apply", "--store", dir.path, "--ack"];
+  await using first = new Child("scripts/cli.ts", args);
+  first.write(`{"op":"put","k":"61","v":""}\n{"op":"flush_wal"}\n`);
+  await first.output((stdout) => stdout === "ok\nok\n");
+
+  const second = await cli(["put", "--store", dir.path, "b", ""]);
+  first.write(`{"op":"put","k":"63","v":""}\n{"op":"flush_wal"}\n`);
+  const { code, stderr } = await first.end();
+  const rows = await cli(["scan", "--store", dir.path, "--hex"]);
+
+  assertEquals(second.status, 0);
+  assertEquals(code, 5, stderr);
+  assertMatch(stderr, /^error \(closed\): /);
+  assertEquals(rows.output, "61\t\n62\t\n");
 });
