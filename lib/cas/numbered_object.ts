@@ -120,17 +120,26 @@ export class NumberedObject<Value> {
    * @param id The number.
    * @param signal Ends the call.
    * @returns Its value, or `undefined` where it does not exist (any more).
+   * @throws {DbError} Kind `"data"` if it is damaged; names it.
    */
   async read(
     id: number,
     signal?: AbortSignal,
   ): Promise<Numbered<Value> | undefined> {
+    const name = this.#format.name(id);
     const found = await this.#store.get(
-      this.#format.name(id),
+      name,
       signal === undefined ? {} : { signal },
     );
     if (found === undefined) return undefined;
-    return { id, value: this.#format.decode(id, found.bytes) };
+    try {
+      return { id, value: this.#format.decode(id, found.bytes) };
+    } catch (error) {
+      if (!(error instanceof DbError)) throw error;
+      throw new DbError(error.kind, `Cannot use ${name}: ${error.message}`, {
+        cause: error,
+      });
+    }
   }
 
   /**
