@@ -61,8 +61,17 @@ const MAX_OFFSET = 2 ** 48;
  */
 export async function fenceWal(options: FenceOptions): Promise<number> {
   const { store, root, fence, checkEpoch, signal } = options;
+  const findEnd = async (after: number): Promise<number> => {
+    try {
+      return await findWalEnd(store, root, after, signal);
+    } catch (error) {
+      // What is missing may have been collected for a newer writer.
+      if (error instanceof DbError && error.kind === "data") await checkEpoch();
+      throw error;
+    }
+  };
   let replayAfter = options.replayAfterWalId;
-  let id = 1 + await findWalEnd(store, root, replayAfter, signal);
+  let id = 1 + await findEnd(replayAfter);
   for (;;) {
     const result = await store.put(walName(root, id), fence, {
       mode: "create",
@@ -70,9 +79,7 @@ export async function fenceWal(options: FenceOptions): Promise<number> {
     });
     replayAfter = await checkEpoch();
     if (result.ok && id > replayAfter) return id;
-    id = id > replayAfter
-      ? id + 1
-      : 1 + await findWalEnd(store, root, replayAfter, signal);
+    id = id > replayAfter ? id + 1 : 1 + await findEnd(replayAfter);
   }
 }
 
@@ -85,6 +92,7 @@ export async function fenceWal(options: FenceOptions): Promise<number> {
  * @param after The manifest's `replayAfterWalId`.
  * @param signal Ends the search early.
  * @returns The number of the last file; `after` where there is none above it.
+ * @throws {DbError} Kind `"data"` if a file is missing below one that was met.
  */
 export async function findWalEnd(
   store: ObjectStore,
@@ -106,6 +114,12 @@ export async function findWalEnd(
     );
     const found = await Promise.all(offsets.map(exists));
     const missing = found.indexOf(false);
+    const above = found.lastIndexOf(true);
+    if (missing >= 0 && above > missing) {
+      // The old writer may have put both between the two answers.
+      if (await exists(offsets[missing]!)) continue;
+      throw gapError(after + offsets[missing]!, after + offsets[above]!);
+    }
     if (missing !== 0) present = offsets.at(missing < 0 ? -1 : missing - 1)!;
     if (missing >= 0) {
       return after + await bisect(exists, present, offsets[missing]!);
@@ -118,6 +132,20 @@ export async function findWalEnd(
       );
     }
   }
+}
+
+/**
+ * What is told of a log in which a number is missing.
+ *
+ * @param missing A number without a file.
+ * @param present A greater one with a file.
+ * @returns The error.
+ */
+export function gapError(missing: number, present: number): DbError {
+  return new DbError(
+    "data",
+    `WAL file ${missing} is missing, but ${present} exists: the log has a gap`,
+  );
 }
 
 /** The last existing offset, given that `present` exists (or is 0) and `absent` does not. */

@@ -12,7 +12,6 @@
  *
  * @module
  */
-import { DbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Runtime } from "../base/runtime.ts";
 import { RowFlag } from "../codec/abi.ts";
@@ -21,6 +20,7 @@ import { readRow } from "../codec/row_record.ts";
 import { foldForRead } from "../iter/fold.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { Memtable } from "../memtable/memtable.ts";
+import { gapError } from "./object_wal_fence.ts";
 import { readWalFiles, type ReadWalOptions } from "./read_wal_files.ts";
 import type { RowRecords, WalFile } from "./wal_file.ts";
 
@@ -89,12 +89,7 @@ export async function replayWal(options: ReplayOptions): Promise<Replayed> {
   }
   if (to !== undefined && lastWalId < to) {
     await explainGap?.();
-    throw new DbError(
-      "data",
-      `WAL file ${
-        lastWalId + 1
-      } is missing, but ${to} exists: the log has a gap`,
-    );
+    throw gapError(lastWalId + 1, to);
   }
   return { lastSeq: replay.lastSeq, lastWalId, rows: replay.rows };
 }

@@ -5,6 +5,7 @@
  */
 import { walName } from "../format/paths.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
+import { gapError } from "./object_wal_fence.ts";
 import { type WalDecoding, WalFile } from "./wal_file.ts";
 
 /** Which WAL files to read. */
@@ -29,10 +30,12 @@ const MAX_FETCH_BYTES = 32 * 1024 * 1024;
 
 /**
  * Reads WAL files in order. The first one that is missing ends the log, quietly:
- * whether that is the end or a gap is for the caller to tell.
+ * whether that is the end or a gap is for whoever gave `to` to tell.
  *
  * @param options Which files.
  * @returns The files, one by one.
+ * @throws {DbError} Kind `"data"` if no end was given and a file is missing below
+ * one that was met.
  */
 export async function* readWalFiles(
   options: ReadWalOptions,
@@ -50,13 +53,29 @@ export async function* readWalFiles(
       file.catch(() => {});
       ahead.push(file);
     }
-    const file = await ahead.shift();
+    const id = next - ahead.length;
+    let file = await ahead.shift();
+    const later = file === undefined && to === Infinity
+      ? await lastOf(ahead)
+      : undefined;
+    if (later !== undefined) {
+      // A live writer may have put both between the two answers.
+      file = await fetchFile(options, id);
+      if (file === undefined) throw gapError(id, later.id);
+    }
     if (file === undefined) return;
     yield file;
     largest = Math.max(largest, file.bytes);
     const affordable = Math.max(1, Math.floor(MAX_FETCH_BYTES / largest));
     fetches = Math.min(2 * fetches, MAX_FETCHES, affordable);
   }
+}
+
+/** The last of the files that exist. */
+async function lastOf(
+  files: readonly Promise<WalFile | undefined>[],
+): Promise<WalFile | undefined> {
+  return (await Promise.all(files)).findLast((file) => file !== undefined);
 }
 
 async function fetchFile(

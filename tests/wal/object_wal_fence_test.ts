@@ -73,6 +73,24 @@ test("findWalEnd() takes few probes and no listing", async () => {
   assertEquals(probes, 4);
 });
 
+test("findWalEnd() tells of a missing number below one that it meets", async () => {
+  const store = await storeWith([3, 5]);
+  const error = await assertRejects(() => findWalEnd(store, "db", 3));
+  assertEquals((error as DbError).kind, "data");
+  assert((error as DbError).message.includes("WAL file 4 is missing"));
+});
+
+test("findWalEnd() takes no gap for one that the old writer just filled", async () => {
+  const memory = await storeWith([3]);
+  let raced = false;
+  const store = watched(memory, async (_call, name) => {
+    if (raced || name !== walName("db", 5)) return;
+    raced = true;
+    for (const id of [4, 5]) await memory.put(walName("db", id), BYTES);
+  });
+  assertEquals(await findWalEnd(store, "db", 3), 5);
+});
+
 test("findWalEnd() gives up on a store that has everything", async () => {
   const store = watched(new MemoryStore(), () => {});
   const everything: ObjectStore = {
