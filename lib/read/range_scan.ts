@@ -174,7 +174,9 @@ function sourcesOf(
 ): RowSource[] {
   const sources: RowSource[] = [view.active];
   for (const { memtable } of view.frozen) sources.push(memtable);
-  const { range, prefix, descending, cacheBlocks } = read;
+  const { range, descending, cacheBlocks } = read;
+  // The caller may use its array again.
+  const prefix = read.prefix?.slice();
   for (const tables of tablesOfRange(view, range)) {
     sources.push(
       new TableSource(tables, {

@@ -1,9 +1,16 @@
 import { test } from "../support/test.ts";
-import { assertEquals } from "../support/assert.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 import { fromHex, toBytes, toHex } from "../../lib/base/bytes.ts";
+import { systemRuntime } from "../../lib/base/runtime.ts";
+import { Memtable } from "../../lib/memtable/memtable.ts";
+import {
+  SstEncoder,
+  type SstEncoderOptions,
+} from "../../lib/sst/sst_encoder.ts";
+import { insertRow } from "../read/view.ts";
 import type { Row } from "../../lib/base/row.ts";
 import { FENCE_FILE } from "../../lib/format/wal_file.ts";
-import { createWorld, encode } from "./world.ts";
+import { createWorld, encode, plainRows } from "./world.ts";
 
 /** FORMAT 3.9: what SlateDB 0.12.1 wrote for three rows. */
 const EXAMPLE = [
@@ -113,4 +120,50 @@ test("SstEncoder keys the index of a WAL file by seq", async () => {
   ]);
   assertEquals(info.filterOffset, info.indexOffset);
   assertEquals(info.sstType, "wal");
+});
+
+test("SstEncoder lets others run every few milliseconds", async () => {
+  let clock = 0;
+  let yields = 0;
+  const runtime = {
+    ...systemRuntime,
+    monotonicMs: () => clock += 1,
+    yield() {
+      yields++;
+      return Promise.resolve();
+    },
+  };
+  const rows = plainRows(5000);
+
+  const { info } = await encode(createWorld(), rows, { runtime });
+
+  const blocks = Math.floor(info.filterOffset / 4100);
+  assert(yields > blocks / 6 && yields < blocks, `${yields} for ${blocks}`);
+});
+
+test("SstEncoder encodes a memtable's rows in commit order", async () => {
+  const world = createWorld();
+  const memtable = new Memtable(world.kernel, world.budget);
+  const rows = plainRows(300).toReversed().map((row, i) => ({
+    ...row,
+    seq: BigInt(i + 1),
+  }));
+  for (const row of rows) insertRow(memtable, row);
+  const options: SstEncoderOptions = {
+    sstType: "wal",
+    blockBytes: 1024,
+    compression: "none",
+    filterBitsPerKey: 10,
+    minFilterKeys: 0,
+    runtime: systemRuntime,
+  };
+
+  using chained = new SstEncoder(world.kernel, options);
+  await chained.addChain(memtable.firstRecord, memtable.lastRecord);
+  const byChain = await chained.finish();
+  const byRows = await encode(world, rows, options);
+
+  assertEquals(toHex(byChain.body), toHex(byRows.body));
+  assertEquals([byChain.rows, byChain.maxSeq], [300, 300n]);
+  memtable.release();
 });
