@@ -12,9 +12,13 @@
  *
  * @module
  */
-import { DbError } from "../base/errors.ts";
+import { abortable } from "../base/abort.ts";
+import { DbError, throwIfAborted } from "../base/errors.ts";
 import type { Runtime } from "../base/runtime.ts";
-import type { Numbered, NumberedObject } from "./numbered_object.ts";
+import type { Creation, Numbered, NumberedObject } from "./numbered_object.ts";
+
+/** Collectors spare what is younger than minutes: nothing comes and goes so fast. */
+const MAX_PROBE_AGE_MS = 5_000;
 
 /** How an epoch is kept in a value. */
 export interface EpochAccess<Value> {
@@ -77,43 +81,70 @@ export class FencedObject<Value> {
    *
    * @param options What, and how long to try.
    * @returns The object, held.
-   * @throws {DbError} Kind `"unavailable"` if others keep winning until the time is over; `"closed"` (`fenced`) if the epoch to take is taken; `"data"` if there is nothing and `create` is not given.
+   * @throws {DbError} Kind `"unavailable"` if the store does not answer, or others keep winning, until the time is over; `"closed"` (`fenced`) if the epoch to take is taken; `"data"` if there is nothing and `create` is not given.
    */
   static async open<Value>(
     options: OpenFencedOptions<Value>,
   ): Promise<FencedObject<Value>> {
-    const { object, epoch, runtime, create, check, signal } = options;
-    const deadline = runtime.monotonicMs() + options.timeoutMs;
+    const { epoch, runtime, timeoutMs } = options;
+    const timeout = new AbortController();
+    const late = new DbError(
+      "unavailable",
+      `Cannot become ${epoch.role} within ${timeoutMs} ms: the store does not answer, or other processes keep changing the same object`,
+      { outcome: "unknown" },
+    );
+    const cancelTimer = runtime.after(timeoutMs, () => timeout.abort(late));
+    const signal = options.signal === undefined
+      ? timeout.signal
+      : AbortSignal.any([options.signal, timeout.signal]);
+    try {
+      // A store may be slow to notice the signal.
+      return await abortable(FencedObject.#raise(options, signal), signal);
+    } finally {
+      cancelTimer();
+    }
+  }
+
+  static async #raise<Value>(
+    options: OpenFencedOptions<Value>,
+    signal: AbortSignal,
+  ): Promise<FencedObject<Value>> {
+    const { object, epoch, runtime, create, check } = options;
+    let lookedAtMs = runtime.monotonicMs();
     let latest = await object.readLatestThoroughly(signal);
-    while (runtime.monotonicMs() <= deadline) {
+    for (;;) {
+      throwIfAborted(signal);
       if (latest === undefined) {
         if (create === undefined) {
           throw new DbError("data", "there is no database here");
         }
         check?.(create);
-        if (await object.create(1, create, signal)) {
-          latest = { id: 1, value: create };
-        } else latest = await object.readLatestThoroughly(signal);
+        const isCreated = await object.create(1, create, signal);
+        lookedAtMs = runtime.monotonicMs();
+        latest = isCreated
+          ? { id: 1, value: create }
+          : await object.readLatestThoroughly(signal);
         continue;
       }
       check?.(latest.value);
       const stored = epoch.get(latest.value);
       const mine = options.take ?? stored + 1;
       if (stored >= mine) throw fenced(epoch.role, mine, stored);
-      const lookedAtMs = runtime.monotonicMs();
       const next = {
         id: latest.id + 1,
         value: epoch.set(latest.value, mine),
       };
-      if (await object.create(next.id, next.value, signal)) {
-        return new FencedObject(options, mine, next, lookedAtMs);
+      const startedAtMs = runtime.monotonicMs();
+      const creation = await object.tryCreate(next.id, next.value, signal);
+      if (creation === "created") {
+        return new FencedObject(options, mine, next, startedAtMs);
       }
-      latest = await object.readLatestThoroughly(signal);
+      const how = howToLook(creation, runtime.monotonicMs() - lookedAtMs);
+      lookedAtMs = runtime.monotonicMs();
+      latest = how === "probe"
+        ? await object.readLatest(latest, signal)
+        : await object.readLatestThoroughly(signal);
     }
-    throw new DbError(
-      "unavailable",
-      `Cannot become ${epoch.role} within ${options.timeoutMs} ms: other processes keep changing the same object`,
-    );
   }
 
   /** The newest value seen. */
@@ -155,12 +186,13 @@ export class FencedObject<Value> {
           value: this.#access.set(edited, this.epoch),
         };
         const lookedAtMs = this.#runtime.monotonicMs();
-        if (await this.#object.create(next.id, next.value)) {
+        const creation = await this.#object.tryCreate(next.id, next.value);
+        if (creation === "created") {
           this.#lookedAtMs = lookedAtMs;
           this.#latest = next;
           return next;
         }
-        await this.#refresh("thoroughly");
+        await this.#refresh(howToLook(creation, this.msSinceLook));
       }
     });
   }
@@ -200,6 +232,20 @@ export class FencedObject<Value> {
     this.#tail = result.catch(() => {});
     return result;
   }
+}
+
+/**
+ * How to find what a race was lost to. A holder that looked a moment ago finds
+ * it by probing; for one that slept, what is at the next number may itself be
+ * the work of a sleeper, and worth nothing.
+ */
+function howToLook(
+  creation: Creation,
+  msSinceLook: number,
+): "probe" | "thoroughly" {
+  return creation === "exists" && msSinceLook < MAX_PROBE_AGE_MS
+    ? "probe"
+    : "thoroughly";
 }
 
 function fenced(role: string, mine: number, stored: number): DbError {

@@ -50,6 +50,13 @@ export interface NumberedObjectOptions<Value> {
   readonly boundary: Boundary;
 }
 
+/**
+ * What became of creating a number: it is the caller's; somebody else's is
+ * there; or it had come and gone before, so that the one now made is worth
+ * nothing and those above must be looked for.
+ */
+export type Creation = "created" | "exists" | "collected";
+
 /** Probes before a listing is cheaper. */
 const MAX_PROBES = 4;
 /** A store that shows and hides objects at will must not keep us busy. */
@@ -90,7 +97,8 @@ export class NumberedObject<Value> {
       if (next === undefined) return latest;
       latest = next;
     }
-    return await this.#readListed(signal) ?? latest;
+    const listed = await this.#readListed(signal);
+    return listed === undefined || listed.id < latest.id ? latest : listed;
   }
 
   /**
@@ -104,8 +112,12 @@ export class NumberedObject<Value> {
     signal?: AbortSignal,
   ): Promise<Numbered<Value> | undefined> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const latest = await this.#readListed(signal);
-      const mark = await this.#boundary.read(signal);
+      // At once: nothing at or below a mark of this moment can be the greatest
+      // that is listed, since the latest is never collected.
+      const [latest, mark] = await Promise.all([
+        this.#readListed(signal),
+        this.#boundary.read(signal),
+      ]);
       if (latest === undefined ? mark === 0 : latest.id > mark) return latest;
     }
     throw new DbError(
@@ -172,6 +184,22 @@ export class NumberedObject<Value> {
     value: Value,
     signal?: AbortSignal,
   ): Promise<boolean> {
+    return await this.tryCreate(id, value, signal) === "created";
+  }
+
+  /**
+   * Creates a number, and tells how it was lost where it was.
+   *
+   * @param id The number after the latest.
+   * @param value Its value.
+   * @param signal Ends the call; the object may exist afterwards.
+   * @returns What became of it.
+   */
+  async tryCreate(
+    id: number,
+    value: Value,
+    signal?: AbortSignal,
+  ): Promise<Creation> {
     const result = await this.#store.put(
       this.#format.name(id),
       this.#format.encode(value),
@@ -180,9 +208,12 @@ export class NumberedObject<Value> {
         ...(signal === undefined ? {} : { signal }),
       },
     );
-    if (!result.ok) return false;
+    if (!result.ok) return "exists";
     // The number may have existed and been collected while this writer slept.
-    return id > await this.#boundary.read(signal);
+    const mark = await this.#boundary.read(signal).catch((error) => {
+      throw withUnknownOutcome(error);
+    });
+    return id > mark ? "created" : "collected";
   }
 
   async #readListed(
@@ -201,4 +232,14 @@ export class NumberedObject<Value> {
       `every listed ${this.#format.what} was gone when read: the store's listing does not agree with its objects`,
     );
   }
+}
+
+/** The number is there; only whether it counts could not be found out. */
+function withUnknownOutcome(error: unknown): unknown {
+  if (!(error instanceof DbError) || error.outcome === "unknown") return error;
+  return new DbError(error.kind, error.message, {
+    cause: error,
+    retryable: error.retryable,
+    outcome: "unknown",
+  });
 }

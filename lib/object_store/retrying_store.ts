@@ -139,13 +139,17 @@ export class RetryingStore implements ObjectStore {
       ...options,
       metadata: { ...metadata, [PUT_ID_KEY]: putId },
     };
-    return await this.#retry(`put ${name}`, signal, async () => {
+    return await this.#retry(`put ${name}`, signal, async (attempts) => {
       const result = await this.#inner.put(name, body, marked);
       if (result.ok) return result;
+      const before = attempts.outcome;
+      // Until it is seen whose the object is, it may be this put's.
+      attempts.outcome = "unknown";
       const present = await this.#inner.head(
         name,
         signal === undefined ? {} : { signal },
       );
+      attempts.outcome = before;
       return present?.metadata[PUT_ID_KEY] === putId
         ? { ok: true, etag: present.etag }
         : result;
@@ -193,12 +197,12 @@ export class RetryingStore implements ObjectStore {
   async #retry<Result>(
     action: string,
     signal: AbortSignal | undefined,
-    request: () => Promise<Result>,
+    request: (attempts: Attempts) => Promise<Result>,
   ): Promise<Result> {
     const attempts: Attempts = { failures: 0, outcome: "none" };
     for (;;) {
       try {
-        return await request();
+        return await request(attempts);
       } catch (error) {
         await this.#pause(action, error, attempts, signal);
       }

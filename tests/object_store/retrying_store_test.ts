@@ -126,6 +126,18 @@ test("an unknown outcome is not forgotten over a later failure", async () => {
   }
 });
 
+test("a put that lost, to whom could not be seen, is of unknown outcome", async () => {
+  const { runtime, memory, faults, store } = world({ maxRetries: 1 });
+  faults.fail(({ operation }) => operation === "put", { kind: "duplicate" });
+  faults.fail(({ operation }) => operation === "head", FAIL_BEFORE, 2);
+
+  const put = store.put("a", BODY, { mode: "create" });
+  const error = await failureOf(runtime.run(put));
+
+  assertEquals([error.kind, error.outcome], ["unavailable", "unknown"]);
+  assertEquals(await bytesOf(memory, "a"), BODY);
+});
+
 for (const fault of ["fail-after", "fail-before", "duplicate"] as const) {
   test(`put() to create that loses to itself after ${fault} has won`, async () => {
     const { runtime, memory, faults, store } = world();
