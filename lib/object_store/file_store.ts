@@ -44,8 +44,7 @@ import { discard, TEMP_DIRECTORY, TempFiles } from "./temp_files.ts";
 export interface FileStoreOptions {
   /**
    * Whether a put waits until it would survive a power loss. Without it a put
-   * survives the end of the process only; a put takes some 20 µs instead of
-   * some 500.
+   * survives the end of the process only, and takes about a tenth of the time.
    *
    * @default {true}
    */

@@ -37,4 +37,16 @@ export {
   VfsError,
   type VfsFile,
 } from "../vfs/vfs.ts";
+export type {
+  ByteRange,
+  CallOptions,
+  GetOptions,
+  GetResult,
+  ListOptions,
+  ObjectMeta,
+  ObjectStore,
+  PutOptions,
+  PutResult,
+  SyncReads,
+} from "../object_store/object_store.ts";
 export type { Runtime } from "../base/runtime.ts";
