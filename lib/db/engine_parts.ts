@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { BufferPool } from "../base/buffer_pool.ts";
 import type { MemoryBudget } from "../base/budget.ts";
 import type { Logger } from "../base/log.ts";
 import type { Recorder } from "../base/metrics.ts";
@@ -16,7 +17,7 @@ import { Flusher } from "../flush/flusher.ts";
 import type { LsmState } from "../lsm/lsm_state.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
-import { SstEncoder } from "../sst/sst_encoder.ts";
+import { SstEncoder, type SstEncoderOptions } from "../sst/sst_encoder.ts";
 import { SstStore } from "../sst/sst_store.ts";
 import { NoWal } from "../wal/no_wal.ts";
 import { ObjectWal } from "../wal/object_wal.ts";
@@ -28,6 +29,13 @@ import { Sequence } from "../write/sequence.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { DbOptions } from "./open_options.ts";
 import type { ResolvedSettings } from "./settings.ts";
+
+/**
+ * A WAL file is cut here at the latest, however large memtables may grow: two of
+ * them are in memory besides the rows, and a smaller one travels while the next
+ * is encoded.
+ */
+const MAX_WAL_FILE_BYTES = 8 * 1024 * 1024;
 
 /** Everything the steps of an opening share. */
 export interface Opening {
@@ -79,6 +87,7 @@ function newEncoder(
   opening: Opening,
   sstType: "compacted" | "wal",
   rowBytes: number,
+  target: Pick<SstEncoderOptions, "buffers" | "sink">,
 ): SstEncoder {
   const { kernel, options, settings, runtime } = opening;
   return new SstEncoder(kernel, {
@@ -90,6 +99,7 @@ function newEncoder(
     minFilterKeys: settings.minFilterKeys,
     // Rows are most of it; the rest is index and filter.
     expectedBytes: Math.ceil(rowBytes * 1.06) + 4096,
+    ...target,
     runtime,
   });
 }
@@ -121,16 +131,18 @@ export function openWal(
       requestFlush,
     });
   }
+  const buffers = new BufferPool(2, 1.25 * MAX_WAL_FILE_BYTES);
   return new ObjectWal({
     store: walStore,
     root,
     runtime,
     recorder,
-    newEncoder: (bytes) => newEncoder(opening, "wal", bytes),
+    newEncoder: (bytes) => newEncoder(opening, "wal", bytes, { buffers }),
+    buffers,
     lastId: walId,
     durableSeq,
     flushIntervalMs,
-    maxFileBytes: settings.l0SstBytes,
+    maxFileBytes: Math.min(settings.l0SstBytes, MAX_WAL_FILE_BYTES),
     confirmOwnership: () => manifest.confirm(settings.walMinAgeMs / 2),
     onFailure: (error) => opening.fail(error),
   });
@@ -162,7 +174,8 @@ export function openFlusher(
     wal: parts.wal,
     manifest: parts.manifest,
     ssts: parts.ssts,
-    newEncoder: (bytes) => newEncoder(opening, "compacted", bytes),
+    newEncoder: (bytes, sink) =>
+      newEncoder(opening, "compacted", bytes, { sink }),
     mergeOperator: opening.options.mergeOperator,
     l0MaxSsts: settings.l0MaxSsts,
     l0MaxSstsPerKey: settings.l0MaxSstsPerKey,

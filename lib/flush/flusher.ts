@@ -33,6 +33,7 @@ import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { LsmState } from "../lsm/lsm_state.ts";
 import type { FrozenMemtable } from "../lsm/lsm_view.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
+import type { ByteSink } from "../sst/sst_body.ts";
 import type { SstEncoder } from "../sst/sst_encoder.ts";
 import type { SstStore } from "../sst/sst_store.ts";
 import type { Wal } from "../wal/wal.ts";
@@ -64,7 +65,7 @@ export interface FlusherOptions extends L0Limits {
   /** Where SSTs are put. */
   readonly ssts: SstStore;
   /** Makes the encoder of one SST. */
-  readonly newEncoder: (expectedBytes: number) => SstEncoder;
+  readonly newEncoder: (expectedBytes: number, sink?: ByteSink) => SstEncoder;
   /** Folds merge operands on the way; without one they stay as they are. */
   readonly mergeOperator?: MergeOperator | undefined;
   /** Uploads at the same time. */

@@ -20,10 +20,15 @@ import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { LsmState } from "../lsm/lsm_state.ts";
 import type { FrozenMemtable } from "../lsm/lsm_view.ts";
 import type { L0Addition } from "../manifest/tree_edit.ts";
+import { BytePipe } from "../sst/byte_pipe.ts";
 import { rewriteRows } from "../sst/rewrite.ts";
+import type { ByteSink } from "../sst/sst_body.ts";
 import type { EncodedSst, SstEncoder } from "../sst/sst_encoder.ts";
 import type { SstStore } from "../sst/sst_store.ts";
 import type { Wal } from "../wal/wal.ts";
+
+/** Memtables of this size and more are stored while they are encoded. */
+const STREAM_BYTES = 4 * 1024 * 1024;
 
 /** What an upload works with. */
 export interface L0UploadOptions {
@@ -40,7 +45,7 @@ export interface L0UploadOptions {
   /** Where the SST is put. */
   readonly ssts: SstStore;
   /** Makes the encoder of one SST. */
-  readonly newEncoder: (expectedBytes: number) => SstEncoder;
+  readonly newEncoder: (expectedBytes: number, sink?: ByteSink) => SstEncoder;
   /** Folds merge operands on the way; without one they stay as they are. */
   readonly mergeOperator?: MergeOperator | undefined;
   /** The pause before another attempt. */
@@ -94,13 +99,10 @@ export class L0Upload {
     memtable.acquire();
     try {
       const clockTick = memtable.maxCreateTs;
-      const encoded = await this.#retry(() => this.#encode(clockTick));
-      if (encoded.rows > 0) {
-        await this.#retry(() =>
-          this.#options.ssts.put(this.#id, encoded, this.#signal)
-        );
-        this.#bytes = encoded.body.length;
-      }
+      const encoded = memtable.encodedBytes < STREAM_BYTES
+        ? await this.#storeWhole(clockTick)
+        : await this.#retry(() => this.#storeStream(clockTick));
+      if (encoded.rows > 0) this.#bytes = encoded.bytes;
       const { info, formatVersion } = encoded;
       const handle = { id: this.#id, viewId: this.#id, info, formatVersion };
       this.#addition = {
@@ -115,11 +117,48 @@ export class L0Upload {
     }
   }
 
-  async #encode(clockTick: bigint): Promise<EncodedSst> {
+  async #storeWhole(clockTick: bigint): Promise<EncodedSst> {
+    const encoded = await this.#retry(() => this.#encode(clockTick, undefined));
+    if (encoded.rows > 0) {
+      await this.#retry(() =>
+        this.#options.ssts.put(this.#id, encoded, this.#signal)
+      );
+    }
+    return encoded;
+  }
+
+  /** Stores the SST while it is encoded, so that it is never whole in memory. */
+  async #storeStream(clockTick: bigint): Promise<EncodedSst> {
+    const pipe = new BytePipe();
+    const putting = this.#options.ssts.putStream(
+      this.#id,
+      pipe.stream,
+      this.#signal,
+    );
+    // Whoever encodes is told why the store takes no more.
+    putting.catch((error) => pipe.fail(error));
+    try {
+      const encoded = await this.#encode(clockTick, pipe);
+      // An SST without rows is not kept.
+      if (encoded.rows > 0) {
+        pipe.end();
+        await putting;
+      }
+      return encoded;
+    } finally {
+      pipe.fail(new DbError("unavailable", "the SST was not finished"));
+      await putting.catch(() => {});
+    }
+  }
+
+  async #encode(
+    clockTick: bigint,
+    sink: ByteSink | undefined,
+  ): Promise<EncodedSst> {
     const { kernel, runtime, lsm, wal, newEncoder } = this.#options;
     const { memtable } = this.frozen;
     const { oldestSeq, oldestClockMs } = lsm.snapshots;
-    const encoder = newEncoder(memtable.encodedBytes);
+    const encoder = newEncoder(memtable.encodedBytes, sink);
     try {
       await rewriteRows({
         kernel,

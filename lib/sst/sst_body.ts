@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BufferPool } from "../base/buffer_pool.ts";
 import { crc32 } from "../codec/crc32.ts";
 import { CHECKSUM_BYTES } from "../format/sst_layout.ts";
 
@@ -36,12 +37,12 @@ export class SstBody {
    *
    * @param expectedBytes How long it will be, roughly: saves copies.
    * @param sink Takes the bytes as they come; all are kept unless given.
+   * @param buffers Where the first buffer comes from; fresh unless given.
    */
-  constructor(expectedBytes: number, sink?: ByteSink) {
+  constructor(expectedBytes: number, sink?: ByteSink, buffers?: BufferPool) {
     const most = sink === undefined ? Infinity : 2 * PIECE_BYTES;
-    this.#bytes = new Uint8Array(
-      Math.max(MIN_BYTES, Math.min(expectedBytes, most)),
-    );
+    const bytes = Math.max(MIN_BYTES, Math.min(expectedBytes, most));
+    this.#bytes = buffers?.take(bytes) ?? new Uint8Array(bytes);
     this.#sink = sink;
   }
 

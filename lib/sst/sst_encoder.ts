@@ -9,6 +9,7 @@
  * @module
  */
 import { DbError } from "../base/errors.ts";
+import type { BufferPool } from "../base/buffer_pool.ts";
 import type { Runtime } from "../base/runtime.ts";
 import { BUILDER_STATE } from "../codec/abi.ts";
 import type { Compression } from "../codec/compression.ts";
@@ -44,6 +45,8 @@ export interface SstEncoderOptions {
   readonly expectedBytes?: number;
   /** Takes the object's bytes as they come; the encoder keeps them all unless given. */
   readonly sink?: ByteSink | undefined;
+  /** Where the object's buffer comes from; fresh unless given. */
+  readonly buffers?: BufferPool | undefined;
   /** Whose clock decides when to let others run. */
   readonly runtime: Runtime;
 }
@@ -93,6 +96,7 @@ export class SstEncoder implements Disposable {
     this.#body = new SstBody(
       options.expectedBytes ?? DEFAULT_EXPECTED_BYTES,
       options.sink,
+      options.buffers,
     );
     const bits = sstType === "wal" ? 0 : options.filterBitsPerKey;
     this.#builder = kernel.exports.builder_create(blockBytes, bits);

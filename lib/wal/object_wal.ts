@@ -26,6 +26,7 @@
  * @module
  */
 import { DbError, invariant, toDbError } from "../base/errors.ts";
+import type { BufferPool } from "../base/buffer_pool.ts";
 import type { Recorder } from "../base/metrics.ts";
 import type { Runtime } from "../base/runtime.ts";
 import { Pulse, Watermark } from "../base/watch.ts";
@@ -47,6 +48,8 @@ export interface ObjectWalOptions {
   recorder: Recorder;
   /** Makes the encoder of one file, given roughly how long it will be. */
   newEncoder: (expectedBytes: number) => WalEncoder;
+  /** Takes the buffers of files that are stored. */
+  buffers?: BufferPool;
   /** The last WAL file stored by now: this writer's fence. */
   lastId: number;
   /** The largest sequence number that is durable by now. */
@@ -71,6 +74,14 @@ export interface ObjectWalOptions {
 interface Piece {
   readonly memtable: Memtable;
   readonly firstRecord: number;
+  lastRecord: number;
+}
+
+/** Rows that will be in one file. */
+interface OpenFile {
+  readonly pieces: Piece[];
+  bytes: number;
+  lastSeq: bigint;
 }
 
 /** A file on its way: cut, perhaps encoded already. */
@@ -95,8 +106,8 @@ export class ObjectWal implements Wal {
   readonly #options: ObjectWalOptions;
   readonly #metrics: ReturnType<typeof registerMetrics>;
   readonly #abort = new AbortController();
-  #pieces: Piece[] = [];
-  #openBytes = 0;
+  /** What is not cut yet, oldest first; all but the last have their size. */
+  #open: OpenFile[] = [];
   #appendedSeq: bigint;
   #bufferedBytes = 0;
   #lastFlushedId: number;
@@ -142,15 +153,19 @@ export class ObjectWal implements Wal {
     seq: bigint,
   ): void {
     if (this.#ended !== undefined) throw this.#ended;
-    const pieces = this.#pieces;
-    if (pieces.at(-1)?.memtable !== memtable) {
+    const file = this.#fileToFill();
+    const { lastRecord } = memtable;
+    const piece = file.pieces.at(-1);
+    if (piece?.memtable === memtable) piece.lastRecord = lastRecord;
+    else {
       memtable.acquire();
-      pieces.push({ memtable, firstRecord });
+      file.pieces.push({ memtable, firstRecord, lastRecord });
     }
-    this.#openBytes += bytes;
+    file.bytes += bytes;
+    file.lastSeq = seq;
     this.#bufferedBytes += bytes;
     this.#appendedSeq = seq;
-    if (this.#openBytes >= this.#options.maxFileBytes) this.#askSoon();
+    if (file.bytes >= this.#options.maxFileBytes) this.#askSoon();
     else if (this.#cancelTimer === undefined) this.#startTimer();
   }
 
@@ -176,6 +191,16 @@ export class ObjectWal implements Wal {
     await this.#running;
   }
 
+  #fileToFill(): OpenFile {
+    const last = this.#open.at(-1);
+    if (last !== undefined && last.bytes < this.#options.maxFileBytes) {
+      return last;
+    }
+    const file: OpenFile = { pieces: [], bytes: 0, lastSeq: 0n };
+    this.#open.push(file);
+    return file;
+  }
+
   #startTimer(): void {
     const { runtime, flushIntervalMs } = this.#options;
     if (flushIntervalMs === undefined) return;
@@ -195,47 +220,33 @@ export class ObjectWal implements Wal {
     });
   }
 
-  /** Cuts a file of all that is buffered, now or as soon as the queue allows. */
+  /** Cuts all that is buffered into files, now or as soon as the queue allows. */
   #ask(): void {
-    if (this.#ended !== undefined || this.#pieces.length === 0) return;
-    if (this.#cut.length >= MAX_CUT_FILES) {
-      this.#due = true;
-      return;
-    }
-    this.#cutFile();
-    this.#running ??= this.#run();
+    if (this.#ended !== undefined || this.#open.length === 0) return;
+    this.#cutFiles();
+    if (this.#cut.length > 0) this.#running ??= this.#run();
   }
 
-  #cutFile(): void {
+  #cutFiles(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.#due = false;
-    const pieces = this.#pieces;
-    const bytes = this.#openBytes;
-    this.#pieces = [];
-    this.#openBytes = 0;
-    const encoded = this.#encode(pieces, bytes);
-    // It is awaited when its turn comes, which may be never.
-    encoded.catch(() => {});
-    this.#cut.push({
-      id: this.#nextId++,
-      encoded,
-      lastSeq: this.#appendedSeq,
-      bytes,
-    });
+    while (this.#open.length > 0 && this.#cut.length < MAX_CUT_FILES) {
+      const file = this.#open.shift()!;
+      const encoded = this.#encode(file);
+      // It is awaited when its turn comes, which may be never.
+      encoded.catch(() => {});
+      const { bytes, lastSeq } = file;
+      this.#cut.push({ id: this.#nextId++, encoded, lastSeq, bytes });
+    }
+    this.#due = this.#open.length > 0;
   }
 
-  async #encode(
-    pieces: readonly Piece[],
-    bytes: number,
-  ): Promise<WalFileBytes> {
-    // Where each chain ends at this moment; only the last one may still grow.
-    const ends = pieces.map(({ memtable }) => memtable.lastRecord);
+  async #encode({ pieces, bytes }: OpenFile): Promise<WalFileBytes> {
     let encoder: WalEncoder | undefined;
     try {
       encoder = this.#options.newEncoder(bytes);
-      for (const [i, { firstRecord }] of pieces.entries()) {
-        const pending = encoder.addChain(firstRecord, ends[i]!);
+      for (const { firstRecord, lastRecord } of pieces) {
+        const pending = encoder.addChain(firstRecord, lastRecord);
         if (pending !== undefined) await pending;
       }
       return await encoder.finish();
@@ -254,7 +265,7 @@ export class ObjectWal implements Wal {
       ) {
         await this.#store(file);
         this.#cut.shift();
-        if (this.#due) this.#cutFile();
+        if (this.#due) this.#cutFiles();
         this.#settle(file);
       }
     } catch (error) {
@@ -283,6 +294,7 @@ export class ObjectWal implements Wal {
     if (confirmed !== undefined) await confirmed;
     this.#metrics.files.add();
     this.#metrics.bytes.add(body.length);
+    this.#options.buffers?.give(new Uint8Array(body.buffer));
   }
 
   #settle({ id, lastSeq, bytes }: CutFile): void {
@@ -297,8 +309,10 @@ export class ObjectWal implements Wal {
     this.#ended = error;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    for (const { memtable } of this.#pieces) memtable.release();
-    this.#pieces = [];
+    for (const { pieces } of this.#open) {
+      for (const { memtable } of pieces) memtable.release();
+    }
+    this.#open = [];
     this.#due = false;
     this.durable.fail(error);
     this.onFlushed.fire();

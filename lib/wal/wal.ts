@@ -64,8 +64,8 @@ export interface Wal {
 
 /** One encoded WAL file. */
 export interface WalFileBytes {
-  /** The whole object. */
-  readonly body: Uint8Array;
+  /** The whole object; nobody else uses its buffer. */
+  readonly body: Uint8Array<ArrayBuffer>;
   /** How many rows it holds. */
   readonly rows: number;
   /** The largest sequence number in it. */

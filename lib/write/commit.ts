@@ -175,6 +175,7 @@ export class Committer {
       : this.#options.kernel.u32[(previous + 36) >> 2]!;
     const handle = this.#publish(memtable, first, before, seq, createTs);
     if (this.conflicts.tracking) this.conflicts.record(seq, keyNames(batch));
+    batch.release();
     return handle;
   }
 

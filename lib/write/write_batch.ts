@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { BufferPool } from "../base/buffer_pool.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { DbError } from "../base/errors.ts";
 import { ROW_HEADER_BYTES, RowFlag } from "../codec/abi.ts";
@@ -18,6 +19,9 @@ export const NO_TTL: TtlOptions = Object.freeze({});
 
 const LEAST_CAPACITY = 1024;
 const MOST_CAPACITY = 1024 * 1024;
+/** Records of batches that were written; the next batches go into them. */
+const BUFFERS = new BufferPool(4, MOST_CAPACITY);
+const EMPTY_BUFFER = new Uint8Array(0);
 /** The batches of a thread are alike: a new one begins as large as the last was. */
 let usualCapacity = LEAST_CAPACITY;
 
@@ -28,7 +32,7 @@ let usualCapacity = LEAST_CAPACITY;
  */
 export class WriteBatch {
   /** Row records, 8-byte aligned, their timestamps still open. */
-  #bytes = new Uint8Array(usualCapacity);
+  #bytes = BUFFERS.take(usualCapacity);
   #length = 0;
   readonly #offsets: number[] = [];
   readonly #keyBytes: number[] = [];
@@ -94,18 +98,21 @@ export class WriteBatch {
       throw new DbError("invalid", "empty write batch not allowed");
     }
     this.#consumed = true;
+    const bytes = this.#bytes;
+    this.#bytes = EMPTY_BUFFER;
     usualCapacity = Math.min(
       Math.max(this.#length, LEAST_CAPACITY),
       MOST_CAPACITY,
     );
     return {
-      records: this.#bytes.subarray(0, this.#length),
+      records: bytes.subarray(0, this.#length),
       offsets: this.#offsets,
       keyBytes: this.#keyBytes,
       valueBytes: this.#valueBytes,
       kinds: this.#kinds,
       ttls: this.#ttls,
       hasMerges: this.#merges > 0,
+      release: () => BUFFERS.give(bytes),
     };
   }
 
@@ -134,8 +141,9 @@ export class WriteBatch {
   }
 
   #grow(needed: number): void {
-    const bytes = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    const bytes = BUFFERS.take(Math.max(needed, 2 * this.#bytes.length));
     bytes.set(this.#bytes.subarray(0, this.#length));
+    BUFFERS.give(this.#bytes);
     this.#bytes = bytes;
   }
 
@@ -161,4 +169,6 @@ export interface ConsumedBatch {
   readonly ttls: ReadonlyMap<number, TtlOptions>;
   /** Whether any of them is a merge. */
   readonly hasMerges: boolean;
+  /** Says that `records` is not looked at any more. */
+  release(): void;
 }

@@ -84,7 +84,7 @@ export class TextEncoder implements WalEncoder {
 
   finish() {
     return Promise.resolve({
-      body: toBytes(this.#text),
+      body: toBytes(this.#text).slice(),
       rows: this.#rows,
       maxSeq: this.#maxSeq,
     });
