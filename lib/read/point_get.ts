@@ -159,12 +159,17 @@ function find(
     record = memtable_get(memtable.pointer, pointer, bytes, seqMax);
     if (record !== 0) return record;
   }
-  if (view.segments.length === 0) return findInTree(context, view, key, read);
-  for (const tree of treesOfKey(view, key)) {
-    record = findInTree(context, tree, key, read);
-    if (record !== ABSENT) return record;
+  try {
+    if (view.segments.length === 0) return findInTree(context, view, key, read);
+    for (const tree of treesOfKey(view, key)) {
+      record = findInTree(context, tree, key, read);
+      if (record !== ABSENT) return record;
+    }
+    return ABSENT;
+  } catch (error) {
+    context.letGo();
+    throw error;
   }
-  return ABSENT;
 }
 
 function findInTree(
