@@ -166,11 +166,20 @@ export function placeContent(
   const end = dataEnd(info);
   const indexBytes = aligned(measureIndex(cache.kernel, sections.index, end));
   const known = knownFilters(sections, policies);
+  const merges = sections.stats === undefined
+    ? undefined
+    : decodeRowCounts(sections.stats).merges;
   let bytes = indexBytes;
   for (const { bits } of known) bytes += aligned(bits.length);
 
   const pointer = cache.reserve(bytes);
-  const offsets = unpackIndex(cache.kernel, sections.index, end, pointer);
+  let offsets: Float64Array;
+  try {
+    offsets = unpackIndex(cache.kernel, sections.index, end, pointer);
+  } catch (error) {
+    cache.kernel.free(pointer);
+    throw error;
+  }
   const { u8 } = cache.kernel;
   let at = pointer + indexBytes;
   const filters: LoadedFilter[] = [];
@@ -183,9 +192,7 @@ export function placeContent(
     memory: cache.block(pointer, bytes, CONTENT_INDEX),
     offsets,
     filters,
-    merges: sections.stats === undefined
-      ? undefined
-      : decodeRowCounts(sections.stats).merges,
+    merges,
   };
 }
 
