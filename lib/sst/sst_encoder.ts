@@ -248,7 +248,11 @@ export class SstEncoder implements Disposable {
   /** Stores a section other than a block; 0 where there is none. */
   async #addSection(content: Uint8Array | undefined): Promise<number> {
     if (content === undefined) return 0;
-    return this.#body.addSection(await encodeSection(this.#coding, content));
+    const stored = await encodeSection(this.#coding, content);
+    const bytes = this.#body.addSection(stored);
+    // Each of these sections takes milliseconds where there are many blocks.
+    await this.#turn.check();
+    return bytes;
   }
 
   #filter(): Uint8Array | undefined {
