@@ -39,7 +39,9 @@ export interface ScanParts {
  * Use it in `for await`, or call {@linkcode next}; calls may overlap and are
  * answered in order. What it reads from stays in memory until it ends: at the
  * last entry, at the end of the loop, at an error, or with {@linkcode close}.
- * After an error every later call fails with the same.
+ * After an error every later call fails with the same. The keys and values of a
+ * batch share one buffer: copy those few that are kept for long, lest they keep
+ * the others.
  */
 export class Scan implements AsyncIterable<Entry>, AsyncDisposable {
   readonly #parts: ScanParts;
