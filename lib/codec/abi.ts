@@ -29,7 +29,7 @@
  */
 
 /** Checked when the module is loaded; bumped with any change to this file. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 
 /** Bytes of a row record before its key. */
 export const ROW_HEADER_BYTES = 40;
@@ -290,6 +290,8 @@ export const KERNEL_SYMBOLS = {
   builder_finish_block: { parameters: ["pointer"], result: "u32" },
   /** (A) `(builder, probes) -> bytes` of the filter over all rows added. */
   builder_filter: { parameters: ["pointer", "u32"], result: "u32" },
+  /** (A) `(builder) -> hashes u64[]` of the keys of all rows added, in order, until the next add; 0 without a filter or rows. */
+  builder_hashes: { parameters: ["pointer"], result: "pointer" },
 
   // The merge: sorted sources to one stream of row records.
   /** (A) `(sources, mode, options, output bytes) -> merge`. The output bound is soft: a batch ends at the first key boundary past it. */

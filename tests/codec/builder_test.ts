@@ -271,6 +271,35 @@ for (const [name, create] of KERNELS) {
   });
 }
 
+test("builder_hashes() has the hash of each row's key, in order", () => {
+  for (const [name, create] of KERNELS) {
+    const kernel = create();
+    kernel.scratchKey("room for a key");
+    const used = kernel.exports.memory_used();
+    const builder = new Builder(kernel, 200, 10);
+    assertEquals(kernel.exports.builder_hashes(builder.handle), 0, name);
+    const rows = ["a", "b", "b", "longer"].map((key, i) =>
+      row("put", key, 9 - i)
+    );
+    builder.add(rows);
+    const at = kernel.exports.builder_hashes(builder.handle);
+    const hashes = rows.map((_, i) => kernel.readU64(at + 8 * i));
+    const expected = rows.map(({ key }) => {
+      const length = kernel.scratchKey(key);
+      const hash = kernel.exports.siphash13(kernel.scratchPointer, length);
+      return BigInt.asUintN(64, hash);
+    });
+    assertEquals(hashes, expected, name);
+    builder.free();
+
+    const without = new Builder(kernel, 200);
+    without.add(rows);
+    assertEquals(kernel.exports.builder_hashes(without.handle), 0, name);
+    without.free();
+    assertEquals(kernel.exports.memory_used(), used, name);
+  }
+});
+
 test("property: blocks, separators and statistics are those of the format", () => {
   const kernels = KERNELS.map(([, create]) => create());
   fc.assert(fc.property(

@@ -129,6 +129,13 @@ export function builder_finish_block(builder: usize): u32 {
   return bytes;
 }
 
+/** See `builder_hashes` in ../abi.ts. */
+export function builder_hashes(builder: usize): usize {
+  const rows = load<u32>(builder, ROWS);
+  if (!rows || !load<u32>(builder, BITS_PER_KEY)) return 0;
+  return bufferData(builder + HASHES);
+}
+
 /** See `builder_filter` in ../abi.ts; OUT_OF_MEMORY when memory is exhausted. */
 export function builder_filter(builder: usize, probes: u32): u32 {
   const rows = load<u32>(builder, ROWS);

@@ -10,6 +10,7 @@ export {
   builder_filter,
   builder_finish_block,
   builder_free,
+  builder_hashes,
 } from "./builder";
 export { crc32 } from "./crc32";
 export { index_unpack } from "./index_unpack";
@@ -38,5 +39,5 @@ export { snappy_decode, snappy_encode, snappy_length } from "./snappy";
 
 /** See `ABI_VERSION` in ../abi.ts. */
 export function abi_version(): u32 {
-  return 2;
+  return 3;
 }

@@ -20,10 +20,13 @@ export type BuilderExports = Pick<
   | "builder_add_chain"
   | "builder_finish_block"
   | "builder_filter"
+  | "builder_hashes"
 >;
 
 const HEADER_BYTES = 104;
 const MAX_BLOCK_BYTES = 65_536;
+/** Where the hashes are among what lies in memory for the host; no offset. */
+const HASHES = -1;
 
 /**
  * Makes the builder exports over a memory.
@@ -61,6 +64,7 @@ export function createReferenceBuilders(
       at(handle).addChain(record, last),
     builder_finish_block: (handle) => at(handle).finishBlock(),
     builder_filter: (handle, probes) => at(handle).filter(probes),
+    builder_hashes: (handle) => at(handle).hashes(),
   };
 }
 
@@ -140,17 +144,27 @@ class ReferenceBuilder {
     return bytes.length;
   }
 
+  hashes(): number {
+    this.#memory.free(this.#held.get(HASHES) ?? 0);
+    this.#held.delete(HASHES);
+    if (this.#hashes.length === 0) return 0;
+    const hashes = this.#memory.alloc(8 * this.#hashes.length);
+    if (hashes === 0) return 0;
+    this.#hashes.forEach((hash, n) =>
+      this.#memory.view.setBigUint64(hashes + 8 * n, hash, true)
+    );
+    this.#held.set(HASHES, hashes);
+    return hashes;
+  }
+
   filter(probes: number): number {
     const bytes = Math.ceil(this.#hashes.length * this.#bitsPerKey / 8);
     if (bytes === 0) return 0;
-    const hashes = this.#memory.alloc(8 * this.#hashes.length);
+    const hashes = this.hashes();
     const { FILTER, FILTER_BYTES } = BUILDER_STATE;
     if (
       hashes === 0 || !this.#hold(FILTER, FILTER_BYTES, new Uint8Array(bytes))
     ) return AbiError.OUT_OF_MEMORY;
-    this.#hashes.forEach((hash, n) =>
-      this.#memory.view.setBigUint64(hashes + 8 * n, hash, true)
-    );
     createReferenceHashes(this.#memory).bloom_build(
       hashes,
       this.#hashes.length,
@@ -158,7 +172,6 @@ class ReferenceBuilder {
       bytes,
       probes,
     );
-    this.#memory.free(hashes);
     return bytes;
   }
 
