@@ -33,7 +33,7 @@ export {
   type Recorder,
   type UpDownCounter,
 } from "./lib/base/metrics.ts";
-export type { Entry } from "./lib/base/row.ts";
+export type { Entry, Row, RowKind } from "./lib/base/row.ts";
 export type { Runtime } from "./lib/base/runtime.ts";
 export type { WritableOptions, WritableRow } from "./lib/db/bulk_load.ts";
 export { Db } from "./lib/db/db.ts";
@@ -110,7 +110,18 @@ export {
 } from "./lib/object_store/store_url.ts";
 export type { KeyExplanation } from "./lib/read/explain.ts";
 export type { BlockTransformer } from "./lib/sst/block_transformer.ts";
-export type { FilterPolicy, PrefixExtractor } from "./lib/sst/filter_policy.ts";
+export type {
+  BloomFilterPolicy,
+  CustomFilterPolicy,
+  Filter,
+  FilterBuilder,
+  FilterPolicy,
+} from "./lib/sst/filter_policy.ts";
+export {
+  delimiterPrefix,
+  fixedPrefix,
+  type PrefixExtractor,
+} from "./lib/sst/prefix_extractor.ts";
 export type { Pressure } from "./lib/write/backpressure.ts";
 export type { TtlOptions } from "./lib/write/expiry.ts";
 export { WriteBatch } from "./lib/write/write_batch.ts";

@@ -20,7 +20,16 @@ import type { FilterFormat } from "./sst_info.ts";
 /** Name of the bloom filter over whole keys. */
 export const WHOLE_KEY_FILTER = "_bf";
 
-const MAX_NAME_BYTES = 0xffff;
+/** The longest name of a filter. */
+export const MAX_FILTER_NAME_BYTES = 0xffff;
+
+/** One filter as it is stored. */
+export interface StoredFilter {
+  /** Its policy's name. */
+  readonly name: string;
+  /** Whatever the policy made of it. */
+  readonly data: Uint8Array;
+}
 
 /** One bloom filter. */
 export interface BloomFilter {
@@ -36,38 +45,40 @@ export interface BloomFilter {
 }
 
 /**
- * Decodes a filter block.
+ * Takes a filter block apart.
  *
  * @param bytes The block, after decompression; the result refers to it.
  * @param format How it is laid out.
- * @returns Its bloom filters; filters of policies not known are left out.
+ * @returns The filters of all policies, also of those not known.
  * @throws {DbError} Kind `"data"` if it is damaged.
  */
 export function decodeFilters(
   bytes: Uint8Array,
   format: FilterFormat,
-): BloomFilter[] {
-  if (format === "legacy") return [decodeBloom(WHOLE_KEY_FILTER, bytes)];
+): StoredFilter[] {
+  if (format === "legacy") return [{ name: WHOLE_KEY_FILTER, data: bytes }];
   const reader = new ByteReader(bytes, "filter block");
-  const filters: BloomFilter[] = [];
+  const filters: StoredFilter[] = [];
   for (let left = reader.u16(); left > 0; left--) {
     const name = decodeName(reader.bytes(reader.u16()));
-    const data = reader.bytes(reader.u64());
-    if (isBloom(name)) filters.push(decodeBloom(name, data));
+    filters.push({ name, data: reader.bytes(reader.u64()) });
   }
   reader.end();
   return filters;
-}
-
-function isBloom(name: string): boolean {
-  return name === WHOLE_KEY_FILTER || name.startsWith(`${WHOLE_KEY_FILTER}:`);
 }
 
 function decodeName(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
-function decodeBloom(name: string, data: Uint8Array): BloomFilter {
+/**
+ * Decodes one bloom filter.
+ *
+ * @param filter The filter as it is stored; the result refers to it.
+ * @returns The filter.
+ * @throws {DbError} Kind `"data"` if it is damaged.
+ */
+export function decodeBloom({ name, data }: StoredFilter): BloomFilter {
   const reader = new ByteReader(data, "bloom filter");
   return { name, probes: reader.u16(), bits: reader.bytes(reader.remaining) };
 }
@@ -90,30 +101,41 @@ export function encodeLegacyFilter(
 }
 
 /**
+ * The inverse of {@linkcode decodeBloom}.
+ *
+ * @param filter The filter.
+ * @returns The filter as it is stored.
+ */
+export function encodeBloom(
+  { name, probes, bits }: BloomFilter,
+): StoredFilter {
+  return { name, data: encodeLegacyFilter(probes, bits) };
+}
+
+/**
  * Encodes a filter block that SlateDB 0.12 would misread.
  *
- * @param filters The filters.
+ * @param filters The filters, as they are stored.
  * @returns The block, before compression and checksum.
  * @throws {DbError} Kind `"invalid"` if a name is too long.
  */
 export function encodeCompositeFilters(
-  filters: readonly BloomFilter[],
+  filters: readonly StoredFilter[],
 ): Uint8Array<ArrayBuffer> {
   const writer = new ByteWriter();
   writer.u16(filters.length);
-  for (const { name, probes, bits } of filters) {
+  for (const { name, data } of filters) {
     const nameBytes = toBytes(name);
-    if (nameBytes.length > MAX_NAME_BYTES) {
+    if (nameBytes.length > MAX_FILTER_NAME_BYTES) {
       throw new DbError(
         "invalid",
-        `The name of a filter has ${nameBytes.length} bytes, at most ${MAX_NAME_BYTES} fit`,
+        `The name of a filter has ${nameBytes.length} bytes, at most ${MAX_FILTER_NAME_BYTES} fit`,
       );
     }
     writer.u16(nameBytes.length);
     writer.bytes(nameBytes);
-    writer.u64(2 + bits.length);
-    writer.u16(probes);
-    writer.bytes(bits);
+    writer.u64(data.length);
+    writer.bytes(data);
   }
   return writer.finish();
 }

@@ -66,8 +66,9 @@ export function passesFilters(
     }
     table.metrics.filterPositives.add();
   }
-  if (table.prefixFilters.length === 0) return true;
-  const passes = table.mayContainPrefixOf(key);
+  if (!table.asksMoreOfKeys) return true;
+  const passes = table.passesFurther(key);
+  if (!passes) table.metrics.filterNegatives.add();
   context.probe.set(key);
   return passes;
 }

@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { invariant } from "../base/errors.ts";
+import { DbError, invariant } from "../base/errors.ts";
 import { intersect, type KeyBound, type KeyRange } from "../base/key_range.ts";
 import type { BlockCache } from "../cache/block_cache.ts";
 import type { BlockOwner, CachedBlock } from "../cache/cached_block.ts";
@@ -19,7 +19,8 @@ import type { Kernel } from "../codec/kernel.ts";
 import type { SstHandle } from "../format/manifest.ts";
 import { dataEnd } from "../format/sst_info.ts";
 import type { BlockTransformer } from "./block_transformer.ts";
-import type { FilterPolicy } from "./filter_policy.ts";
+import type { Filter, FilterPolicy } from "./filter_policy.ts";
+import { prefixLengthOf } from "./prefix_extractor.ts";
 import type { SectionCoding } from "./section.ts";
 import type { SstObject } from "./sst_object.ts";
 import { TableBlocks } from "./table_blocks.ts";
@@ -76,6 +77,8 @@ export class SstTable implements BlockOwner {
   wholeKeyFilter: LoadedFilter | undefined;
   /** Filters over prefixes of keys; empty while not in memory. */
   prefixFilters: readonly LoadedFilter[] = [];
+  /** Whether filters besides that of whole keys can tell something about a key. */
+  asksMoreOfKeys = false;
   /** Merge operands among its rows; `undefined`: not known, or not yet. */
   merges: number | undefined;
   readonly #context: TableContext;
@@ -83,6 +86,8 @@ export class SstTable implements BlockOwner {
   readonly #coding: SectionCoding;
   readonly #kernel: Kernel;
   #content: TableContent | undefined;
+  /** Filters of users' own policies; empty while not in memory. */
+  #customFilters: readonly Filter[] = [];
   #loading: Promise<void> | undefined;
   #references = 0;
   #retired = false;
@@ -233,23 +238,30 @@ export class SstTable implements BlockOwner {
   }
 
   /**
-   * Asks the filters over prefixes about all keys that begin with a prefix.
+   * Asks the filters over prefixes, and users' own, about all keys that begin
+   * with a prefix.
    *
    * @param prefix The prefix.
    * @returns `false` when there is certainly none; `true` while not ready.
+   * @throws {DbError} Kind `"invalid"` if a user's extractor or filter fails.
    */
   mayContainPrefix(prefix: Uint8Array): boolean {
-    return this.#prefixesMatch(prefix, "prefix");
+    const passes = this.#ask(prefix, "prefix");
+    if (passes === undefined) return true;
+    const { prefixPositives, prefixNegatives } = this.metrics;
+    (passes ? prefixPositives : prefixNegatives).add();
+    return passes;
   }
 
   /**
-   * Asks the filters that remember only prefixes about one key.
+   * Asks the filters that remember only prefixes, and users' own, about one key.
    *
    * @param key The key.
    * @returns `false` when it is certainly not there; `true` while not ready.
+   * @throws {DbError} Kind `"invalid"` if a user's extractor or filter fails.
    */
-  mayContainPrefixOf(key: Uint8Array): boolean {
-    return this.#prefixesMatch(key, "key");
+  passesFurther(key: Uint8Array): boolean {
+    return this.#ask(key, "key") !== false;
   }
 
   /** See {@linkcode BlockOwner.evicted}. */
@@ -257,25 +269,36 @@ export class SstTable implements BlockOwner {
     this.#forget();
   }
 
-  #prefixesMatch(bytes: Uint8Array, kind: "key" | "prefix"): boolean {
-    for (
-      const { policy, pointer, bytes: length, probes } of this.prefixFilters
-    ) {
-      const { prefixExtractor, wholeKeys = true } = policy;
+  /** What the filters say; `undefined`: none of them can tell. */
+  #ask(bytes: Uint8Array, kind: "key" | "prefix"): boolean | undefined {
+    let answer: true | undefined;
+    for (const filter of this.prefixFilters) {
+      const { prefixExtractor, wholeKeys = true } = filter.policy;
       // A filter with whole keys answers for a key better by the key itself.
       if (prefixExtractor === undefined || (kind === "key" && wholeKeys)) {
         continue;
       }
-      const prefixBytes = prefixExtractor.prefixLength(bytes, kind);
+      const prefixBytes = prefixLengthOf(prefixExtractor, bytes, kind);
       if (prefixBytes === undefined) continue;
-      this.#kernel.scratchKey(bytes);
-      const { exports, scratchPointer } = this.#kernel;
-      const hash = exports.siphash13(scratchPointer, prefixBytes);
-      if (
-        exports.bloom_probe(pointer, length, probes, hash) === 0
-      ) return false;
+      if (!this.#probe(filter, bytes, prefixBytes)) return false;
+      answer = true;
     }
-    return true;
+    for (const filter of this.#customFilters) {
+      if (!asks(filter, bytes, kind)) return false;
+      answer = true;
+    }
+    return answer;
+  }
+
+  #probe(
+    { pointer, bytes: length, probes }: LoadedFilter,
+    bytes: Uint8Array,
+    prefixBytes: number,
+  ): boolean {
+    this.#kernel.scratchKey(bytes);
+    const { exports, scratchPointer } = this.#kernel;
+    const hash = exports.siphash13(scratchPointer, prefixBytes);
+    return exports.bloom_probe(pointer, length, probes, hash) !== 0;
   }
 
   #decode(bytes: Uint8Array): TableContent | Promise<TableContent> {
@@ -288,7 +311,7 @@ export class SstTable implements BlockOwner {
 
   /** Answers what to unpin once whoever waits has had a look at it. */
   #set(content: TableContent): CachedBlock | undefined {
-    const { memory, offsets, filters } = content;
+    const { memory, offsets, filters, customFilters } = content;
     if (this.#retired) {
       memory.unpin();
       return undefined;
@@ -302,6 +325,9 @@ export class SstTable implements BlockOwner {
     this.prefixFilters = filters.filter(({ policy }) =>
       policy.prefixExtractor !== undefined
     );
+    this.#customFilters = customFilters;
+    this.asksMoreOfKeys = customFilters.length > 0 ||
+      this.prefixFilters.some(({ policy }) => policy.wholeKeys === false);
     const { lower, upper } = this.handle.visibleRange ?? {};
     this.blocks.map = {
       offsets,
@@ -318,6 +344,23 @@ export class SstTable implements BlockOwner {
     this.index = 0;
     this.wholeKeyFilter = undefined;
     this.prefixFilters = [];
+    this.#customFilters = [];
+    this.asksMoreOfKeys = false;
+  }
+}
+
+/** What a user's filter answers. */
+function asks(
+  filter: Filter,
+  bytes: Uint8Array,
+  kind: "key" | "prefix",
+): boolean {
+  try {
+    return filter.mayContain(bytes, kind);
+  } catch (error) {
+    throw new DbError("invalid", "a filter of a custom policy failed", {
+      cause: error,
+    });
   }
 }
 

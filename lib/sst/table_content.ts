@@ -14,7 +14,11 @@ import { DbError } from "../base/errors.ts";
 import type { BlockCache } from "../cache/block_cache.ts";
 import type { CachedBlock } from "../cache/cached_block.ts";
 import type { Kernel } from "../codec/kernel.ts";
-import { type BloomFilter, decodeFilters } from "../format/filter_block.ts";
+import {
+  type BloomFilter,
+  decodeBloom,
+  decodeFilters,
+} from "../format/filter_block.ts";
 import { dataEnd, type SstInfo, validateSstInfo } from "../format/sst_info.ts";
 import {
   decodeSstFooter,
@@ -22,7 +26,14 @@ import {
   FOOTER_BYTES,
 } from "../format/sst_layout.ts";
 import { decodeRowCounts } from "../format/sst_stats.ts";
-import { filterName, type FilterPolicy } from "./filter_policy.ts";
+import {
+  type BloomFilterPolicy,
+  type CustomFilterPolicy,
+  type Filter,
+  filterName,
+  type FilterPolicy,
+  isCustom,
+} from "./filter_policy.ts";
 import { decodeSection, type SectionCoding } from "./section.ts";
 
 /** The kernel's layout of an index without blocks. */
@@ -35,10 +46,10 @@ const LEAST_ENTRY_BYTES = 4;
 /** Where the cache finds an SST's index and filters among its blocks. */
 export const CONTENT_INDEX = -1;
 
-/** One filter that a known policy can ask. */
+/** One bloom filter that a known policy can ask. */
 export interface LoadedFilter {
   /** What it remembers. */
-  readonly policy: FilterPolicy;
+  readonly policy: BloomFilterPolicy;
   /** Address of its bits. */
   readonly pointer: number;
   /** Length of its bits; never 0. */
@@ -53,8 +64,10 @@ export interface TableContent {
   readonly memory: CachedBlock;
   /** Start of each data block, and the end of the last. */
   readonly offsets: Float64Array;
-  /** The filters that known policies can ask. */
+  /** The bloom filters that known policies can ask. */
   readonly filters: readonly LoadedFilter[];
+  /** The filters of users' own policies; they are no part of that memory. */
+  readonly customFilters: readonly Filter[];
   /** Merge operands among the rows; `undefined` where the SST does not say. */
   readonly merges: number | undefined;
 }
@@ -165,12 +178,12 @@ export function placeContent(
   const { info } = sections;
   const end = dataEnd(info);
   const indexBytes = aligned(measureIndex(cache.kernel, sections.index, end));
-  const known = knownFilters(sections, policies);
+  const { blooms, custom } = knownFilters(sections, policies);
   const merges = sections.stats === undefined
     ? undefined
     : decodeRowCounts(sections.stats).merges;
   let bytes = indexBytes;
-  for (const { bits } of known) bytes += aligned(bits.length);
+  for (const { bits } of blooms) bytes += aligned(bits.length);
 
   const pointer = cache.reserve(bytes);
   let offsets: Float64Array;
@@ -183,7 +196,7 @@ export function placeContent(
   const { u8 } = cache.kernel;
   let at = pointer + indexBytes;
   const filters: LoadedFilter[] = [];
-  for (const { policy, bits, probes } of known) {
+  for (const { policy, bits, probes } of blooms) {
     u8.set(bits, at);
     filters.push({ policy, pointer: at, bytes: bits.length, probes });
     at += aligned(bits.length);
@@ -192,27 +205,50 @@ export function placeContent(
     memory: cache.block(pointer, bytes, CONTENT_INDEX),
     offsets,
     filters,
+    customFilters: custom,
     merges,
   };
 }
 
+interface KnownFilters {
+  readonly blooms: readonly (BloomFilter & { policy: BloomFilterPolicy })[];
+  readonly custom: readonly Filter[];
+}
+
 function knownFilters(
-  sections: Sections,
+  { filter: stored, info }: Sections,
   policies: readonly FilterPolicy[],
-): (BloomFilter & { policy: FilterPolicy })[] {
-  if (sections.filter === undefined) return [];
-  const known: (BloomFilter & { policy: FilterPolicy })[] = [];
-  for (
-    const filter of decodeFilters(sections.filter, sections.info.filterFormat)
-  ) {
+): KnownFilters {
+  if (stored === undefined) return { blooms: [], custom: [] };
+  const blooms: (BloomFilter & { policy: BloomFilterPolicy })[] = [];
+  const custom: Filter[] = [];
+  for (const filter of decodeFilters(stored, info.filterFormat)) {
     const policy = policies.find((policy) =>
       filterName(policy) === filter.name
     );
+    if (policy === undefined) continue;
+    if (isCustom(policy)) {
+      custom.push(decodeCustom(policy, filter.data));
+      continue;
+    }
+    const bloom = decodeBloom(filter);
     // A filter without bits says nothing that is worth a risk.
-    if (policy === undefined || filter.bits.length === 0) continue;
-    known.push({ ...filter, policy });
+    if (bloom.bits.length > 0) blooms.push({ ...bloom, policy });
   }
-  return known;
+  return { blooms, custom };
+}
+
+function decodeCustom(policy: CustomFilterPolicy, data: Uint8Array): Filter {
+  try {
+    // The section's bytes are used again.
+    return policy.decode(data.slice());
+  } catch (error) {
+    throw new DbError(
+      "invalid",
+      `filter policy "${policy.name}" failed to decode what it had made`,
+      { cause: error },
+    );
+  }
 }
 
 /** Bytes the index will take, every part of it checked. */

@@ -19,6 +19,10 @@ export interface TableMetrics {
   readonly filterNegatives: Counter;
   /** Keys that a filter let pass and that were not there. */
   readonly filterFalsePositives: Counter;
+  /** Tables that filters left for a prefix scan to read. */
+  readonly prefixPositives: Counter;
+  /** Tables that filters spared a prefix scan. */
+  readonly prefixNegatives: Counter;
 }
 
 /**
@@ -34,9 +38,9 @@ export function createTableMetrics(recorder: Recorder): TableMetrics {
       "Look-ups in the block cache",
       { entry_kind: entryKind, result },
     );
-  const filter = (name: string, description: string) =>
+  const filter = (name: string, description: string, kind = "point") =>
     recorder.counter(`slatedb.db.sst_filter_${name}_count`, description, {
-      kind: "point",
+      kind,
     });
   return {
     blockHits: access("data_block", "hit"),
@@ -47,6 +51,16 @@ export function createTableMetrics(recorder: Recorder): TableMetrics {
     filterFalsePositives: filter(
       "false_positive",
       "Keys that a filter let pass although they were not there",
+    ),
+    prefixPositives: filter(
+      "positive",
+      "Keys that a filter let pass",
+      "prefix",
+    ),
+    prefixNegatives: filter(
+      "negative",
+      "Keys that a filter ruled out",
+      "prefix",
     ),
   };
 }

@@ -12,6 +12,7 @@ import {
   encodeCompactions,
 } from "../../lib/format/compactions.ts";
 import {
+  encodeBloom,
   encodeCompositeFilters,
   encodeLegacyFilter,
 } from "../../lib/format/filter_block.ts";
@@ -135,7 +136,7 @@ function readSst(fixture: Fixture, bytes: Uint8Array): SstFile {
     const [filter] = sst.filters;
     const encoded = info.filterFormat === "legacy"
       ? encodeLegacyFilter(filter!.probes, filter!.bits)
-      : encodeCompositeFilters(sst.filters);
+      : encodeCompositeFilters(sst.filters.map(encodeBloom));
     assertSame(encoded, sst.rawFilter, "filter");
   }
   assertEquals(info.filterOffset, dataEnd(info));

@@ -7,7 +7,9 @@
 import { Builder } from "flatbuffers";
 import { decodeCompactions } from "../../lib/format/compactions.ts";
 import {
+  decodeBloom,
   decodeFilters,
+  encodeBloom,
   encodeCompositeFilters,
 } from "../../lib/format/filter_block.ts";
 import {
@@ -121,8 +123,10 @@ test("decodeStats() and decodeFilters() survive damage", async () => {
   const files = ssts.map((bytes) => readSstFile(bytes));
   fuzz(decodeStats, files.map((file) => file.rawStats!), RUNS);
   const filters = files.flatMap((file) => file.rawFilter ?? []);
-  fuzz((bytes) => decodeFilters(bytes, "composite"), filters, RUNS);
-  fuzz((bytes) => decodeFilters(bytes, "legacy"), filters, 300);
+  const decode = (format: "legacy" | "composite") => (bytes: Uint8Array) =>
+    decodeFilters(bytes, format).map(decodeBloom);
+  fuzz(decode("composite"), filters, RUNS);
+  fuzz(decode("legacy"), filters, 300);
 });
 
 test("isFence() survives damage", async () => {
@@ -213,12 +217,13 @@ test("SeqTracker.decode() does not believe a count", () => {
 
 test("decodeFilters() does not believe a length", () => {
   const bytes = encodeCompositeFilters([
-    { name: "_bf", probes: 6, bits: new Uint8Array(10) },
+    encodeBloom({ name: "_bf", probes: 6, bits: new Uint8Array(10) }),
   ]);
   bytes.fill(0xff, 7, 15);
   assertDamage(() => decodeFilters(bytes, "composite"));
   bytes.fill(0, 7, 15);
   bytes.set([0xff, 0xff], 0);
   assertDamage(() => decodeFilters(bytes, "composite"));
-  assertDamage(() => decodeFilters(new Uint8Array(1), "legacy"));
+  const [filter] = decodeFilters(new Uint8Array(1), "legacy");
+  assertDamage(() => decodeBloom(filter!));
 });

@@ -10,6 +10,7 @@ import { Kernel } from "../../lib/codec/kernel.ts";
 import { ByteReader } from "../../lib/format/byte_reader.ts";
 import {
   type BloomFilter,
+  decodeBloom,
   decodeFilters,
 } from "../../lib/format/filter_block.ts";
 import { decodeIndex, type SstIndex } from "../../lib/format/sst_index.ts";
@@ -72,7 +73,7 @@ export function readSstFile(
     rawIndex,
     filters: rawFilter === undefined
       ? []
-      : decodeFilters(rawFilter, info.filterFormat),
+      : decodeFilters(rawFilter, info.filterFormat).map(decodeBloom),
     rawFilter,
     stats: rawStats === undefined ? undefined : decodeStats(rawStats),
     rawStats,

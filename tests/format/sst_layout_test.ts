@@ -1,7 +1,9 @@
 import { Builder } from "flatbuffers";
 import { concatBytes, fromHex, toBytes, toHex } from "../../lib/base/bytes.ts";
 import {
+  decodeBloom,
   decodeFilters,
+  encodeBloom,
   encodeCompositeFilters,
   encodeLegacyFilter,
 } from "../../lib/format/filter_block.ts";
@@ -217,10 +219,14 @@ test("dataEnd() is the index without a filter, else the filter", () => {
 test("encodeLegacyFilter() is the bits behind the number of probes", () => {
   const bytes = encodeLegacyFilter(6, hex("3978a620"));
   assertEquals(toHex(bytes), "00063978a620");
-  assertEquals(decodeFilters(bytes, "legacy"), [
-    { name: "_bf", probes: 6, bits: hex("3978a620") },
-  ]);
-  assertEquals(decodeFilters(hex("0006"), "legacy")[0]!.bits.length, 0);
+  const [filter] = decodeFilters(bytes, "legacy");
+  assertEquals(decodeBloom(filter!), {
+    name: "_bf",
+    probes: 6,
+    bits: hex("3978a620"),
+  });
+  const [empty] = decodeFilters(hex("0006"), "legacy");
+  assertEquals(decodeBloom(empty!).bits.length, 0);
 });
 
 test("encodeCompositeFilters() keeps several filters by name", () => {
@@ -228,25 +234,26 @@ test("encodeCompositeFilters() keeps several filters by name", () => {
     { name: "_bf", probes: 6, bits: hex("3978a620") },
     { name: "_bf:p=fixed8:wh=0", probes: 4, bits: new Uint8Array(100) },
   ];
-  const bytes = encodeCompositeFilters(filters);
-  assertEquals(decodeFilters(bytes, "composite"), filters);
+  const bytes = encodeCompositeFilters(filters.map(encodeBloom));
+  assertEquals(decodeFilters(bytes, "composite").map(decodeBloom), filters);
   assertEquals(
     toHex(bytes.subarray(0, 23)),
     "0002" + "0003" + "5f6266" + "0000000000000006" + "00063978a620" + "0011",
   );
 });
 
-test("decodeFilters() leaves out policies that it does not know", () => {
-  const known = { name: "_bf", probes: 6, bits: hex("00ff") };
-  const bytes = encodeCompositeFilters([
-    { name: "ribbon", probes: 1, bits: hex("01") },
-    known,
-    { name: "_bfx", probes: 1, bits: hex("") },
-  ]);
-  assertEquals(decodeFilters(bytes, "composite"), [known]);
+test("decodeFilters() keeps the filters of policies that it does not know", () => {
+  const filters = [
+    { name: "ribbon", data: hex("01") },
+    encodeBloom({ name: "_bf", probes: 6, bits: hex("00ff") }),
+    { name: "nothing at all", data: hex("") },
+  ];
+  const bytes = encodeCompositeFilters(filters);
+  assertEquals(decodeFilters(bytes, "composite"), filters);
   assertDamage(() =>
     decodeFilters(concatBytes([bytes, hex("00")]), "composite")
   );
+  assertDamage(() => decodeBloom({ name: "_bf", data: hex("00") }));
 });
 
 test("decodeStats() is the inverse of encodeStats()", () => {
