@@ -63,7 +63,7 @@ export class Db implements AsyncDisposable {
     this.#reads = new Reads({
       context: engine.readContext,
       guard: () => engine.lifecycle.guard(),
-      pin: (remote) => engine.pin(remote),
+      pin: (remote, cacheBlocks) => engine.pin(remote, cacheBlocks),
     });
   }
 

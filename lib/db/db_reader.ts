@@ -35,7 +35,7 @@ import {
   resolvePath,
 } from "./open_options.ts";
 import type { ReadOptions, ScanOptions } from "./read_options.ts";
-import { Reads } from "./reads.ts";
+import { ReadPoint, Reads } from "./reads.ts";
 import type { Scan } from "./scan.ts";
 import { sharedKernel } from "./shared_kernel.ts";
 import { type TreeStatus, treeStatus } from "./status.ts";
@@ -109,11 +109,13 @@ export class DbReader implements AsyncDisposable {
           hideExpired: options.expiredReads !== "return",
         }),
         guard: () => lifecycle.guard(),
-        pin: () => ({
-          view: state.view,
-          seqMax: lastSeq,
-          clock: { nowMs: () => runtime.now() },
-        }),
+        pin: (_remote, cacheBlocks) =>
+          new ReadPoint(
+            state.view,
+            lastSeq,
+            { nowMs: () => runtime.now() },
+            cacheBlocks,
+          ),
       });
       return new DbReader(lifecycle, state, reads, lastSeq);
     } catch (error) {

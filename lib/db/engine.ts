@@ -20,7 +20,7 @@ import type { RowClock } from "../write/row_clock.ts";
 import type { Sequence } from "../write/sequence.ts";
 import type { WriteHandle } from "../write/write_handle.ts";
 import type { Lifecycle } from "./lifecycle.ts";
-import type { ReadPoint } from "./reads.ts";
+import { ReadPoint } from "./reads.ts";
 import { type DbStatus, treeStatus } from "./status.ts";
 import type { CloseOptions, FlushOptions } from "./write_options.ts";
 
@@ -73,16 +73,18 @@ export class Engine {
    * What a read that begins now may see.
    *
    * @param remote Whether only durable rows count.
+   * @param cacheBlocks Whether blocks that are read stay in the cache.
    * @returns The present view, and how far to look.
    */
-  pin(remote: boolean): ReadPoint {
-    const committed = this.committer.committedSeq;
-    const durable = remote ? this.#parts.wal.durable.level : committed;
-    return {
-      view: this.state.view,
-      seqMax: durable < committed ? durable : committed,
-      clock: this.clock,
-    };
+  pin(remote: boolean, cacheBlocks: boolean): ReadPoint {
+    const { view } = this.state;
+    const { clock } = this;
+    let seqMax = this.committer.committedSeq;
+    if (remote) {
+      const { level } = this.#parts.wal.durable;
+      if (level < seqMax) seqMax = level;
+    }
+    return new ReadPoint(view, seqMax, clock, cacheBlocks);
   }
 
   /**

@@ -18,6 +18,7 @@ import { explainKey, type KeyExplanation } from "../read/explain.ts";
 import { pointGet, pointValue } from "../read/point_get.ts";
 import { RangeScan } from "../read/range_scan.ts";
 import type { ReadContext } from "../read/read_context.ts";
+import type { PointRead } from "../read/table_lookup.ts";
 import {
   type ReadOptions,
   type ResolvedRead,
@@ -32,14 +33,41 @@ export interface ReadClock {
   nowMs(): number;
 }
 
-/** What a read may see. */
-export interface ReadPoint {
+/** One read: what it may see, and how it looks. */
+export class ReadPoint implements PointRead {
   /** The sources. */
   readonly view: LsmView;
   /** Rows above this are invisible. */
   readonly seqMax: bigint;
-  /** Judges expiry. */
-  readonly clock: ReadClock;
+  /** Whether blocks that are read stay in the cache. */
+  readonly cacheBlocks: boolean;
+  readonly #clock: ReadClock;
+  #nowMs: number | undefined;
+
+  /**
+   * Constructs a new {@linkcode ReadPoint}.
+   *
+   * @param view The sources.
+   * @param seqMax Rows above this are invisible.
+   * @param clock Judges expiry.
+   * @param cacheBlocks Whether blocks that are read stay in the cache.
+   */
+  constructor(
+    view: LsmView,
+    seqMax: bigint,
+    clock: ReadClock,
+    cacheBlocks: boolean,
+  ) {
+    this.view = view;
+    this.seqMax = seqMax;
+    this.cacheBlocks = cacheBlocks;
+    this.#clock = clock;
+  }
+
+  /** Asked for by rows that expire alone; one time for all of them. */
+  get nowMs(): number {
+    return this.#nowMs ??= this.#clock.nowMs();
+  }
 }
 
 /** What {@linkcode Reads} works with. */
@@ -48,29 +76,13 @@ export interface ReadsOptions {
   readonly context: ReadContext;
   /** Throws once the handle is closed. */
   guard(): void;
-  /** What a read that begins now may see. */
-  pin(remote: boolean): ReadPoint;
-}
-
-/** One read: what it may see, and how it looks. */
-class PinnedRead {
-  readonly view: LsmView;
-  readonly seqMax: bigint;
-  readonly cacheBlocks: boolean;
-  readonly #clock: ReadClock;
-  #nowMs: number | undefined;
-
-  constructor(point: ReadPoint, cacheBlocks: boolean) {
-    this.view = point.view;
-    this.seqMax = point.seqMax;
-    this.cacheBlocks = cacheBlocks;
-    this.#clock = point.clock;
-  }
-
-  /** Asked for by rows that expire alone; one time for all of them. */
-  get nowMs(): number {
-    return this.#nowMs ??= this.#clock.nowMs();
-  }
+  /**
+   * What a read that begins now may see.
+   *
+   * @param remote Whether only durable rows count.
+   * @param cacheBlocks Whether blocks that are read stay in the cache.
+   */
+  pin(remote: boolean, cacheBlocks: boolean): ReadPoint;
 }
 
 /** Reads from whatever its owner pins. */
@@ -236,13 +248,10 @@ export class Reads {
     );
   }
 
-  #pin(resolved: ResolvedRead): PinnedRead {
+  #pin({ remote, cacheBlocks = true, signal }: ResolvedRead): ReadPoint {
     this.#options.guard();
-    if (resolved.signal?.aborted === true) throw resolved.signal.reason;
-    return new PinnedRead(
-      this.#options.pin(resolved.remote),
-      resolved.cacheBlocks ?? true,
-    );
+    if (signal?.aborted === true) throw signal.reason;
+    return this.#options.pin(remote, cacheBlocks);
   }
 }
 

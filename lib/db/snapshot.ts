@@ -11,7 +11,7 @@ import type { SnapshotToken } from "../lsm/snapshots.ts";
 import type { EntrySource } from "../read/entry_source.ts";
 import type { Engine } from "./engine.ts";
 import type { ReadOptions, ScanOptions } from "./read_options.ts";
-import { Reads } from "./reads.ts";
+import { ReadPoint, Reads } from "./reads.ts";
 import type { Scan } from "./scan.ts";
 
 /** A snapshot that nobody closed would keep old versions for ever. */
@@ -46,10 +46,10 @@ export class Snapshot implements Disposable {
     this.#reads = new Reads({
       context: engine.readContext,
       guard: () => this.#guard(),
-      pin: (remote) => {
-        const { view, seqMax } = engine.pin(remote);
-        const clock = { nowMs: () => nowMs };
-        return { view, seqMax: seq < seqMax ? seq : seqMax, clock };
+      pin: (remote, cacheBlocks) => {
+        const { view, seqMax } = engine.pin(remote, cacheBlocks);
+        const oldest = seq < seqMax ? seq : seqMax;
+        return new ReadPoint(view, oldest, { nowMs: () => nowMs }, cacheBlocks);
       },
     });
     const token = this.#token;

@@ -152,7 +152,9 @@ function find(
   const { pointer, bytes } = probe;
   const { active, frozen } = view;
   const { seqMax } = read;
-  let record = memtable_get(active.pointer, pointer, bytes, seqMax);
+  let record = active.lastRecord === 0
+    ? 0
+    : memtable_get(active.pointer, pointer, bytes, seqMax);
   if (record !== 0) return record;
   for (let i = 0; i < frozen.length; i++) {
     const { memtable } = frozen[i] as FrozenMemtable;
