@@ -60,6 +60,7 @@ for (const [name, create] of KERNELS) {
         ...[0, 1, 0, 97, ...rest.with(8, 2)],
         ...tail,
       ),
+      "a suffix past the end": block(0, 99, 0, 97, ...rest, ...tail),
       "a value past the end": block(0, 1, 99, 97, ...rest, ...tail),
       "a varint past the end": block(0, 0x81, ...tail),
       "a varint of six bytes": block(

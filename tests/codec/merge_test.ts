@@ -5,7 +5,7 @@ import { MergeMode, MergeOption } from "../../lib/codec/abi.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { test } from "../support/test.ts";
 import { row, show } from "./blocks.ts";
-import { KERNELS } from "./kernels.ts";
+import { KERNELS, utf8 } from "./kernels.ts";
 import {
   arbitraryPlan,
   arbitrarySource,
@@ -161,6 +161,39 @@ test("merge_run() drops tombstones only at the old end of a key", () => {
   checkBoth(plan, rows);
 });
 
+test("merge_run() knows a key again in the next block", () => {
+  const rows = [row("put", "a", 5), row("put", "a", 4), row("put", "a", 3)];
+  const last = row("put", "b", 2);
+  const sources = [{ blocks: [...rows.map((row) => [row]), [last]] }];
+  checkBoth({ mode: VISIBLE, sources }, [rows[0]!, last]);
+  checkBoth({ mode: RETAIN, sources, retainSeq: 4n }, [
+    ...[rows[0]!, rows[1]!, last],
+  ]);
+});
+
+test("merge_run() begins with all versions of the key that bounds it", () => {
+  // Ten versions of each key: they lie in several restart intervals.
+  const versions = (key: string) =>
+    [9, 8, 7, 6, 5, 4, 3, 2, 1, 0].map((seq) => row("put", key, seq));
+  const rows = [...versions("a"), ...versions("b"), ...versions("c")];
+  const key = utf8("b");
+  for (
+    const sources of [[single(...rows)], [{
+      ...single(...rows),
+      memtable: true,
+    }]]
+  ) {
+    const plan = { mode: RAW, sources };
+    const inclusive = { key, inclusive: true };
+    checkBoth({ ...plan, lower: inclusive, upper: inclusive }, versions("b"));
+    checkBoth({ ...plan, lower: inclusive }, rows.slice(10));
+    checkBoth({ ...plan, upper: inclusive }, rows.slice(0, 20));
+    const exclusive = { key, inclusive: false };
+    checkBoth({ ...plan, lower: exclusive }, versions("c"));
+    checkBoth({ ...plan, upper: exclusive }, versions("a"));
+  }
+});
+
 test("merge_run() gives rows of one source in any order back as they are", () => {
   const rows = ["c", "a", "b", "b", "a"].map((key, n) =>
     row("put", key, 9 - n)
@@ -197,7 +230,7 @@ test("property: merge_run() gives what a look at all rows gives", () => {
       assertEquals(batches[0]!.flat(), expected);
       assertEquals(batches[0], batches[1]!);
     }),
-    { numRuns: 600 },
+    { numRuns: 1000 },
   );
 });
 
