@@ -29,7 +29,7 @@
  */
 
 /** Checked when the module is loaded; bumped with any change to this file. */
-export const ABI_VERSION = 3;
+export const ABI_VERSION = 4;
 
 /** Bytes of a row record before its key. */
 export const ROW_HEADER_BYTES = 40;
@@ -186,6 +186,11 @@ export const KERNEL_SYMBOLS = {
   siphash13: { parameters: ["pointer", "u32"], result: "u64" },
   /** `(bits, bytes, probes, hash) -> 1 maybe | 0 certainly not`; 0 when `bytes` is 0. */
   bloom_probe: { parameters: ["pointer", "u32", "u32", "u64"], result: "i32" },
+  /** `(bits, bytes, probes, key, key bytes) -> 1 maybe | 0 certainly not`: the same of a key, without a 64-bit integer crossing. */
+  bloom_probe_key: {
+    parameters: ["pointer", "u32", "u32", "pointer", "u32"],
+    result: "i32",
+  },
   /** `(hashes u64[], count, bits out, bytes, probes)`: sets the bits; `out` is zeroed first. */
   bloom_build: {
     parameters: ["pointer", "u32", "pointer", "u32", "u32"],

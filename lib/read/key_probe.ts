@@ -6,16 +6,14 @@
 import type { Kernel } from "../codec/kernel.ts";
 
 /**
- * A key in the kernel's scratch area, and its hash once it was needed. It stays
- * until the next `await` or load: whoever comes back from one sets it again.
+ * A key in the kernel's scratch area. It stays until the next `await` or load:
+ * whoever comes back from one sets it again.
  */
 export class KeyProbe {
   /** Where the key is. */
   pointer = 0;
   /** Its length. */
   bytes = 0;
-  #hash = 0n;
-  #hashed = false;
   readonly #kernel: Kernel;
 
   /**
@@ -27,15 +25,6 @@ export class KeyProbe {
     this.#kernel = kernel;
   }
 
-  /** The hash, as filters want it. */
-  get hash(): bigint {
-    if (!this.#hashed) {
-      this.#hash = this.#kernel.exports.siphash13(this.pointer, this.bytes);
-      this.#hashed = true;
-    }
-    return this.#hash;
-  }
-
   /**
    * Copies a key into the scratch area.
    *
@@ -44,6 +33,5 @@ export class KeyProbe {
   set(key: Uint8Array): void {
     this.bytes = this.#kernel.scratchKey(key);
     this.pointer = this.#kernel.scratchPointer;
-    this.#hashed = false;
   }
 }

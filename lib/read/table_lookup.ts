@@ -58,9 +58,15 @@ export function passesFilters(
 ): boolean {
   const filter = table.wholeKeyFilter;
   if (filter !== undefined) {
-    const { exports } = context.kernel;
-    const { pointer, bytes, probes } = filter;
-    if (exports.bloom_probe(pointer, bytes, probes, context.probe.hash) === 0) {
+    const { probe, kernel } = context;
+    const passes = kernel.exports.bloom_probe_key(
+      filter.pointer,
+      filter.bytes,
+      filter.probes,
+      probe.pointer,
+      probe.bytes,
+    );
+    if (passes === 0) {
       table.metrics.filterNegatives.add();
       return false;
     }

@@ -117,3 +117,26 @@ test("bloom_build() and bloom_probe() agree with their twins", () => {
     assertEquals(mine, other);
   }));
 });
+
+test("bloom_probe_key() is bloom_probe() of the key's hash", () => {
+  const input = fc.record({
+    keys: fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 4 }),
+    absent: fc.uint8Array({ maxLength: 20 }),
+    filterBytes: fc.integer({ min: 1, max: 8 }),
+  });
+  for (const on of [kernel, twin]) {
+    fc.assert(fc.property(input, ({ keys, absent, filterBytes }) => {
+      const hashOf = (key: Uint8Array) => hash(on, "siphash13", key) as bigint;
+      const { pointer } = build(on, keys.map(hashOf), filterBytes, 6);
+      for (const key of [...keys, absent]) {
+        const at = on.copyIn(key);
+        assertEquals(
+          on.exports.bloom_probe_key(pointer, filterBytes, 6, at, key.length),
+          on.exports.bloom_probe(pointer, filterBytes, 6, hashOf(key)),
+        );
+        on.free(at);
+      }
+      on.free(pointer);
+    }));
+  }
+});

@@ -6,6 +6,7 @@
  * one subtraction instead of a division; only what the probe's number adds to
  * the step of a tiny filter may be larger.
  */
+import { siphash13 } from "./siphash13";
 
 /** 1 if the filter may hold the hash, 0 if it certainly does not. */
 export function bloom_probe(
@@ -27,6 +28,17 @@ export function bloom_probe(
     if (position >= modulus) position -= modulus;
   }
   return 1;
+}
+
+/** The same of a key. */
+export function bloom_probe_key(
+  bits: usize,
+  bytes: u32,
+  probes: u32,
+  key: usize,
+  keyBytes: u32,
+): i32 {
+  return bloom_probe(bits, bytes, probes, siphash13(key, keyBytes));
 }
 
 /** Clears the filter, then sets the bits of `count` hashes. */

@@ -2,7 +2,7 @@
 export { block_check } from "./block_check";
 export { block_get, index_seek } from "./block_seek";
 export { block_from_v1 } from "./block_v1";
-export { bloom_build, bloom_probe } from "./bloom";
+export { bloom_build, bloom_probe, bloom_probe_key } from "./bloom";
 export {
   builder_add,
   builder_add_chain,
@@ -39,5 +39,5 @@ export { snappy_decode, snappy_encode, snappy_length } from "./snappy";
 
 /** See `ABI_VERSION` in ../abi.ts. */
 export function abi_version(): u32 {
-  return 3;
+  return 4;
 }

@@ -11,7 +11,7 @@ import type { ReferenceMemory } from "./memory.ts";
 /** The exports made here. */
 export type HashExports = Pick<
   KernelExports,
-  "crc32" | "siphash13" | "bloom_probe" | "bloom_build"
+  "crc32" | "siphash13" | "bloom_probe" | "bloom_probe_key" | "bloom_build"
 >;
 
 /**
@@ -21,18 +21,26 @@ export type HashExports = Pick<
  * @returns The functions.
  */
 export function createReferenceHashes(memory: ReferenceMemory): HashExports {
+  const probe: HashExports["bloom_probe"] = (bits, bytes, probes, hash) => {
+    if (bytes === 0) return 0;
+    for (const bit of bloomBits(hash, bytes, probes)) {
+      if ((memory.u8[bits + (bit >>> 3)]! & 1 << (bit & 7)) === 0) return 0;
+    }
+    return 1;
+  };
   return {
     crc32: (pointer, bytes) =>
       crc32(memory.u8.subarray(pointer, pointer + bytes)),
     siphash13: (pointer, bytes) =>
       siphash13(memory.u8.subarray(pointer, pointer + bytes)),
-    bloom_probe: (bits, bytes, probes, hash) => {
-      if (bytes === 0) return 0;
-      for (const bit of bloomBits(hash, bytes, probes)) {
-        if ((memory.u8[bits + (bit >>> 3)]! & 1 << (bit & 7)) === 0) return 0;
-      }
-      return 1;
-    },
+    bloom_probe: probe,
+    bloom_probe_key: (bits, bytes, probes, key, keyBytes) =>
+      probe(
+        bits,
+        bytes,
+        probes,
+        siphash13(memory.u8.subarray(key, key + keyBytes)),
+      ),
     bloom_build: (hashes, count, out, bytes, probes) => {
       const { u8, view } = memory;
       u8.fill(0, out, out + bytes);
