@@ -43,6 +43,7 @@ export class Schedule {
   readonly #tasks: GcOptions["tasks"];
   readonly #runtime: Runtime;
   readonly #turns = new Map<GcResource, Turn>();
+  #startMs = 0;
 
   /**
    * Constructs a new {@linkcode Schedule}; nothing is due before
@@ -59,6 +60,7 @@ export class Schedule {
   /** Makes the first turns. */
   begin(): void {
     const nowMs = this.#runtime.monotonicMs();
+    this.#startMs = nowMs;
     for (const resource of GC_RESOURCES) {
       const task = this.#tasks[resource];
       if (task === undefined) continue;
@@ -153,7 +155,10 @@ export class Schedule {
     turn.pauseMs = isIdle && !exact
       ? Math.max(intervalMs, Math.min(2 * turn.pauseMs, MAX_IDLE_MS))
       : intervalMs;
-    turn.dueAtMs = this.#runtime.monotonicMs() + turn.pauseMs;
+    // Tasks with the same pause share their passes, whenever each began to.
+    const elapsedMs = this.#runtime.monotonicMs() - this.#startMs;
+    const turns = Math.floor(elapsedMs / turn.pauseMs) + 1;
+    turn.dueAtMs = this.#startMs + turns * turn.pauseMs;
   }
 }
 
