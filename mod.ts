@@ -22,7 +22,8 @@ export {
   type ErrorKind,
   type Outcome,
 } from "./lib/base/errors.ts";
-export type { RangeOptions } from "./lib/base/key_range.ts";
+export type { Ulid, Uuid } from "./lib/base/ids.ts";
+export type { KeyBound, KeyRange, RangeOptions } from "./lib/base/key_range.ts";
 export type { Logger, LogLevel } from "./lib/base/log.ts";
 export {
   type Counter,
@@ -35,6 +36,7 @@ export {
 } from "./lib/base/metrics.ts";
 export type { Entry, Row, RowKind } from "./lib/base/row.ts";
 export type { Runtime } from "./lib/base/runtime.ts";
+export type { Compression } from "./lib/codec/compression.ts";
 export type { WritableOptions, WritableRow } from "./lib/db/bulk_load.ts";
 export { Db } from "./lib/db/db.ts";
 export { DbReader, type DbReaderOptions } from "./lib/db/db_reader.ts";
@@ -53,6 +55,18 @@ export type {
   PutOptions,
   WriteOptions,
 } from "./lib/db/write_options.ts";
+export type {
+  Checkpoint,
+  ExternalDb,
+  Manifest,
+  Segment,
+  SortedRun,
+  SstHandle,
+  Tree,
+} from "./lib/format/manifest.ts";
+export type { SstInfo, SstType } from "./lib/format/sst_info.ts";
+export type { FilterFormat } from "./lib/format/sst_info.ts";
+export type { FormatVersion } from "./lib/format/sst_layout.ts";
 export {
   decodeJsonDocument,
   jsonMergePatchOperator,
@@ -102,13 +116,18 @@ export type {
   ObjectStore,
   PutOptions as ObjectPutOptions,
   PutResult,
+  SyncReads,
 } from "./lib/object_store/object_store.ts";
 export { PrefixStore } from "./lib/object_store/prefix_store.ts";
 export {
   openStore,
   type OpenStoreOptions,
 } from "./lib/object_store/store_url.ts";
-export type { KeyExplanation } from "./lib/read/explain.ts";
+export type {
+  ExplainedSource,
+  KeyExplanation,
+  SourceAnswer,
+} from "./lib/read/explain.ts";
 export type { BlockTransformer } from "./lib/sst/block_transformer.ts";
 export type {
   BloomFilterPolicy,
@@ -126,3 +145,11 @@ export type { Pressure } from "./lib/write/backpressure.ts";
 export type { TtlOptions } from "./lib/write/expiry.ts";
 export { WriteBatch } from "./lib/write/write_batch.ts";
 export type { WriteHandle } from "./lib/write/write_handle.ts";
+export type {
+  DirectoryEntry,
+  EntryKind,
+  FileStat,
+  OpenMode,
+  Vfs,
+  VfsFile,
+} from "./lib/vfs/vfs.ts";

@@ -44,7 +44,11 @@ export interface DbErrorOptions {
    * @default {kind === "transaction" || kind === "unavailable"}
    */
   retryable?: boolean;
-  /** @default {"none"} */
+  /**
+   * Whether the failed operation may have taken effect.
+   *
+   * @default {"none"}
+   */
   outcome?: Outcome;
   /** Set for kind `"closed"`. */
   reason?: CloseReason;
