@@ -202,13 +202,14 @@ test("expiry that makes no sense is refused", async () => {
   assert(await db.get("b") !== undefined);
 });
 
-test("a merge operator that throws fails the read or the batch, and nothing else", async () => {
+test("a merge operator that throws fails reads, batches and flushes, and loses nothing", async () => {
   const mergeOperator = {
     merge(): Uint8Array {
       throw new Error("cannot add apples");
     },
   };
-  await using db = await open({ mergeOperator });
+  const store = new MemoryStore();
+  const db = await open({ store, mergeOperator });
   const later = { awaitDurable: false };
   await db.put("a", "1", later);
   await db.merge("a", "2", later);
@@ -219,6 +220,12 @@ test("a merge operator that throws fails the read or the batch, and nothing else
   assertEquals(await db.get("b"), undefined);
   await db.put("c", "1", later);
   assert(await db.get("c") !== undefined);
+  const flush = await rejection(() => db.flush({ target: "memtable" }));
+  assertStringIncludes(flush.message, "cannot add apples");
+  await db.close();
+  await using again = await open({ store, mergeOperator: concatOperator });
+  assertEquals((await again.get("a"))!.length, 2);
+  assert(await again.get("c") !== undefined);
 });
 
 test("a WAL store can neither be added, removed nor forgotten", async () => {
