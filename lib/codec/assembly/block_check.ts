@@ -10,7 +10,7 @@ import { readVarint, varintEnd } from "./varint";
 /** The longest key. */
 export const MAX_KEY: u32 = 0xffff;
 /** All flags there are. */
-export const KNOWN_FLAGS: u32 = 15;
+const KNOWN_FLAGS: u32 = 15;
 
 /** See `block_check` in ../abi.ts. */
 export function block_check(block: usize, bytes: u32): i32 {

@@ -51,7 +51,7 @@ import { varintBytes, writeVarint } from "./varint";
 
 /** What {@link addRow} returns besides OUT_OF_MEMORY. */
 export const ADDED: i32 = 1;
-export const FULL: i32 = 0;
+const FULL: i32 = 0;
 
 /** The last key added; between {@link findLastKey} and {@link keepLastKey} still in its record. */
 let lastKey: usize = 0;

@@ -7,7 +7,7 @@
  * a record's link leads to the one before it, and go through the same decisions
  * from behind when the key ends.
  */
-import { bufferAssign, bufferData, copyWords } from "./buffer";
+import { bufferAssign, bufferData } from "./buffer";
 import { outputRow } from "./merge_output";
 import {
   BOUND_KIND,
@@ -62,8 +62,8 @@ import {
 
 /** States of a group: none, no row looked at yet, some looked at, the rest hidden. */
 export const NONE: u32 = 0;
-export const FRESH: u32 = 1;
-export const SEEN: u32 = 2;
+const FRESH: u32 = 1;
+const SEEN: u32 = 2;
 export const DECIDED: u32 = 3;
 
 /** What is to become of a row: bits. */

@@ -58,7 +58,7 @@ const MEMTABLE_CURSOR: usize = CURSOR_BYTES + 16;
 export const SOURCE_BYTES: u32 = <u32>MEMTABLE_CURSOR + MEMTABLE_CURSOR_BYTES;
 
 /** Ranks. */
-export const WANTS: u32 = 0;
+const WANTS: u32 = 0;
 export const READY: u32 = 1;
 export const ENDED: u32 = 2;
 

@@ -42,7 +42,6 @@ export const LOWER: usize = 108;
 export const UPPER: usize = 124;
 export const BOUND_LEN: usize = BUFFER_BYTES;
 export const BOUND_KIND: usize = BUFFER_BYTES + 4;
-export const BOUND_BYTES: usize = BUFFER_BYTES + 8;
 
 /** The key that is being worked on; see merge_group.ts. */
 export const GROUP: usize = 140;

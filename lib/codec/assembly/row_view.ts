@@ -6,7 +6,7 @@
  *   +20 u32 same   whether the key is that of the row before; going forward only
  *   +24 u64 seq    +32 i64 create_ts    +40 i64 expire_ts; 0 without their flag
  */
-import { loadU64, ROW_TAIL, timestampBytes } from "./block_row";
+import { loadU64, ROW_TAIL } from "./block_row";
 import {
   FLAG_CREATE,
   FLAG_EXPIRE,
