@@ -13,8 +13,8 @@ import { type KeyRange, rangeContains } from "../base/key_range.ts";
 import type { Entry } from "../base/row.ts";
 import type { EntrySource } from "../read/entry_source.ts";
 
-/** Entries of the first batch; every further one doubles it. */
-const FIRST_BATCH = 64;
+/** Entries of the first batch; every further one has four times as many. */
+const FIRST_BATCH = 32;
 const MAX_BATCH = 1024;
 
 /** What a {@linkcode Scan} works with. */
@@ -284,7 +284,7 @@ export class Scan implements AsyncIterable<Entry>, AsyncDisposable {
     this.#buffer = entries;
     this.#at = 0;
     this.#left -= entries.length;
-    this.#batch = Math.min(2 * this.#batch, MAX_BATCH);
+    this.#batch = Math.min(4 * this.#batch, MAX_BATCH);
   }
 
   /** Throws what has ended the scan. */
