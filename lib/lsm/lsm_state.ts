@@ -49,6 +49,8 @@ export class LsmState {
   /** Encoded bytes of frozen memtables that are not uploaded yet. */
   #frozenBytes = 0;
   readonly #uploaded = new WeakSet<FrozenMemtable>();
+  /** Views that are not current any more and that readers may still hold. */
+  readonly #retired = new Set<LsmView>();
 
   /**
    * Constructs a new {@linkcode LsmState} with an empty memtable.
@@ -147,9 +149,19 @@ export class LsmState {
     );
   }
 
+  /**
+   * The views that readers hold, current or not: scans, and reads that wait for
+   * the store.
+   *
+   * @returns The views, in no particular order.
+   */
+  heldViews(): LsmView[] {
+    return [...this.#retired, this.#view].filter(({ isHeld }) => isHeld);
+  }
+
   /** Lets go of the current view; the state is not used afterwards. */
   dispose(): void {
-    this.#view.release();
+    this.#view.retire();
   }
 
   #makeView(
@@ -168,7 +180,11 @@ export class LsmState {
   #swap(next: LsmView): void {
     const previous = this.#view;
     this.#view = next;
-    previous.release();
+    previous.retire();
+    this.#retired.add(previous);
+    for (const view of this.#retired) {
+      if (!view.isHeld) this.#retired.delete(view);
+    }
     this.changed.fire();
   }
 

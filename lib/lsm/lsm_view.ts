@@ -61,9 +61,12 @@ export class LsmView implements TableSet {
   /** See {@linkcode TableSet.segments}. */
   readonly segments: TableSet["segments"];
   #references = 1;
+  /** References that no reader has: the state's, while this is its current view. */
+  #stateReferences = 1;
+  #rests = 0;
 
   /**
-   * Constructs a new {@linkcode LsmView}, referenced once.
+   * Constructs a new {@linkcode LsmView}, referenced once, by the state.
    *
    * @param active The memtable that takes the writes.
    * @param frozen The frozen ones, newest first.
@@ -87,6 +90,16 @@ export class LsmView implements TableSet {
     for (const table of tablesOf(tables)) table.acquire();
   }
 
+  /** Whether a reader has acquired it and not let go. */
+  get isHeld(): boolean {
+    return this.#references > this.#stateReferences;
+  }
+
+  /** How often the last reader let go. While this stays the same, a reader that held it still does. */
+  get rests(): number {
+    return this.#rests;
+  }
+
   /** Keeps everything in the view until {@linkcode release}. */
   acquire(): void {
     this.#references++;
@@ -94,7 +107,19 @@ export class LsmView implements TableSet {
 
   /** Gives back one reference; the last one lets go of the sources. */
   release(): void {
-    if (--this.#references !== 0) return;
+    this.#references--;
+    if (this.#references === this.#stateReferences) this.#rests++;
+    if (this.#references === 0) this.#dispose();
+  }
+
+  /** Gives back the state's reference: another view is current now. */
+  retire(): void {
+    this.#stateReferences = 0;
+    this.#references--;
+    if (this.#references === 0) this.#dispose();
+  }
+
+  #dispose(): void {
     this.active.release();
     for (const { memtable } of this.frozen) memtable.release();
     for (const table of tablesOf(this)) table.release();
