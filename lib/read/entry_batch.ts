@@ -14,105 +14,152 @@ import { readRow } from "../codec/row_record.ts";
 import { foldForRead } from "../iter/fold.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
 
+const SLAB_BYTES = 64 * 1024;
+/** Longer batches get a slab of their own. */
+const MAX_SHARED_BYTES = 32 * 1024;
+
+/**
+ * Bun keeps short arrays inside of its heap: there, and only there, one of its own
+ * is cheaper than a view.
+ */
+const MAX_OWN_BYTES = "Bun" in globalThis ? 1000 : -1;
+
+/** Where copies of batches go, and the typed arrays over it. */
+class Slab {
+  readonly buffer: ArrayBuffer;
+  readonly u8: Uint8Array<ArrayBuffer>;
+  readonly u32: Uint32Array<ArrayBuffer>;
+  #view: DataView<ArrayBuffer> | undefined;
+
+  constructor(bytes: number) {
+    this.buffer = new ArrayBuffer(bytes);
+    this.u8 = new Uint8Array(this.buffer);
+    this.u32 = new Uint32Array(this.buffer);
+  }
+
+  get view(): DataView<ArrayBuffer> {
+    return this.#view ??= new DataView(this.buffer);
+  }
+
+  /** A piece of the slab as an array. */
+  part(start: number, bytes: number): Uint8Array<ArrayBuffer> {
+    return bytes <= MAX_OWN_BYTES
+      ? this.u8.slice(start, start + bytes)
+      : new Uint8Array(this.buffer, start, bytes);
+  }
+}
+
 /** One entry of a batch; what is rarely asked for is read when it is. */
 class BatchEntry implements Entry {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
-  readonly #batch: Batch;
+  readonly #slab: Slab;
   readonly #at: number;
 
-  constructor(batch: Batch, at: number, keyBytes: number, valueBytes: number) {
-    const { buffer } = batch.u8;
+  constructor(slab: Slab, at: number, keyBytes: number, valueBytes: number) {
     const key = at + ROW_HEADER_BYTES;
-    this.key = new Uint8Array(buffer, key, keyBytes);
-    this.value = new Uint8Array(buffer, key + keyBytes, valueBytes);
-    this.#batch = batch;
+    this.key = slab.part(key, keyBytes);
+    this.value = slab.part(key + keyBytes, valueBytes);
+    this.#slab = slab;
     this.#at = at;
   }
 
   get seq(): bigint {
-    return this.#batch.view.getBigUint64(this.#at, true);
+    return this.#slab.view.getBigUint64(this.#at, true);
   }
 
   get createTs(): bigint {
     return this.#has(RowFlag.CREATE)
-      ? this.#batch.view.getBigInt64(this.#at + 8, true)
+      ? this.#slab.view.getBigInt64(this.#at + 8, true)
       : 0n;
   }
 
   get expireTs(): bigint | undefined {
     return this.#has(RowFlag.EXPIRE)
-      ? this.#batch.view.getBigInt64(this.#at + 16, true)
+      ? this.#slab.view.getBigInt64(this.#at + 16, true)
       : undefined;
   }
 
   #has(flag: number): boolean {
-    return (this.#batch.u32[(this.#at + 32) >> 2]! & flag) !== 0;
+    return (this.#slab.u32[(this.#at + 32) >> 2]! & flag) !== 0;
   }
 }
 
-/** A copy of a merge's output. */
-class Batch {
-  readonly u8: Uint8Array<ArrayBuffer>;
-  readonly u32: Uint32Array<ArrayBuffer>;
-  #view: DataView<ArrayBuffer> | undefined;
+/** Copies batches out of linear memory; short ones share a slab. */
+export class EntryBatches {
+  #slab: Slab | undefined;
+  #used = 0;
 
-  constructor(u8: Uint8Array<ArrayBuffer>) {
-    this.u8 = u8;
-    this.u32 = new Uint32Array(u8.buffer);
-  }
-
-  get view(): DataView<ArrayBuffer> {
-    return this.#view ??= new DataView(this.u8.buffer);
+  /**
+   * Makes entries of merged rows.
+   *
+   * @param memory Linear memory.
+   * @param output Where the rows are: a merge's output.
+   * @param bytes Bytes of the rows.
+   * @param operator Folds merge operands.
+   * @returns One entry for each key, in the order of the rows.
+   * @throws {DbError} Kind `"invalid"` if operands cannot be folded.
+   */
+  take(
+    memory: Uint8Array<ArrayBuffer>,
+    output: number,
+    bytes: number,
+    operator: MergeOperator | undefined,
+  ): Entry[] {
+    let slab = this.#slab;
+    let start = this.#used;
+    if (bytes > MAX_SHARED_BYTES) {
+      slab = new Slab(bytes);
+      start = 0;
+    } else {
+      if (slab === undefined || start + bytes > SLAB_BYTES) {
+        slab = new Slab(SLAB_BYTES);
+        start = 0;
+        this.#slab = slab;
+      }
+      this.#used = start + bytes;
+    }
+    slab.u8.set(new Uint8Array(memory.buffer, output, bytes), start);
+    return toEntries(slab, start, start + bytes, operator);
   }
 }
 
-/**
- * Makes entries of merged rows.
- *
- * @param bytes A copy of the merge's output, in a buffer of its own.
- * @param rows How many rows it holds.
- * @param operator Folds merge operands.
- * @returns One entry for each key, in the order of the rows.
- * @throws {DbError} Kind `"invalid"` if operands cannot be folded.
- */
-export function toEntries(
-  bytes: Uint8Array<ArrayBuffer>,
-  rows: number,
+function toEntries(
+  slab: Slab,
+  start: number,
+  end: number,
   operator: MergeOperator | undefined,
 ): Entry[] {
-  const batch = new Batch(bytes);
-  const { u32 } = batch;
+  const { u32 } = slab;
   const entries: Entry[] = [];
-  let at = 0;
-  for (let row = 0; row < rows; row++) {
+  for (let at = start; at < end;) {
     const header = at >> 2;
-    if ((u32[header + 8]! & RowFlag.MERGE) !== 0) {
-      const group = operandsAt(batch, at, rows - row);
+    if ((u32[header + 8]! & RowFlag.MERGE) === 0) {
+      const keyBytes = u32[header + 6]!;
+      entries.push(new BatchEntry(slab, at, keyBytes, u32[header + 7]!));
+      at += u32[header + 9]!;
+    } else {
+      const group = operandsAt(slab, at, end);
       entries.push(foldedEntry(group.rows, operator));
-      row += group.rows.length - 1;
       at = group.end;
-      continue;
     }
-    entries.push(new BatchEntry(batch, at, u32[header + 6]!, u32[header + 7]!));
-    at += u32[header + 9]!;
   }
   return entries;
 }
 
 /** The operands at a row, and what they rest on: all rows of its key. */
 function operandsAt(
-  batch: Batch,
+  slab: Slab,
   start: number,
-  left: number,
+  end: number,
 ): { rows: Row[]; end: number } {
   const rows: Row[] = [];
   let at = start;
-  while (rows.length < left) {
-    const row = readRow(batch, at);
+  while (at < end) {
+    const row = readRow(slab, at);
     if (rows.length > 0 && !equalBytes(row.key, rows[0]!.key)) break;
     rows.push(row);
-    at += batch.u32[(at + 36) >> 2]!;
+    at += slab.u32[(at + 36) >> 2]!;
   }
   return { rows, end: at };
 }

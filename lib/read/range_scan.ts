@@ -12,7 +12,6 @@ import { MergeMode, RowFlag } from "../codec/abi.ts";
 import type { LsmView } from "../lsm/lsm_view.ts";
 import { MergeCursor, type RowSource } from "../sst/merge_cursor.ts";
 import { TableSource } from "../sst/table_source.ts";
-import { toEntries } from "./entry_batch.ts";
 import type { EntrySource } from "./entry_source.ts";
 import type { ReadContext } from "./read_context.ts";
 import { tablesOfRange } from "./source_plan.ts";
@@ -160,10 +159,10 @@ export class RangeScan implements EntrySource {
 
   #take(more: boolean): Entry[] | undefined {
     if (!more || !this.#held.open) return undefined;
-    const { kernel, mergeOperator } = this.#context;
+    const { kernel, mergeOperator, batches } = this.#context;
     const { cursor } = this.#held;
-    const bytes = kernel.slice(cursor.output, cursor.bytes);
-    return toEntries(bytes, cursor.rows, mergeOperator);
+    const { output, bytes } = cursor;
+    return batches.take(kernel.u8, output, bytes, mergeOperator);
   }
 }
 

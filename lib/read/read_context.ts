@@ -6,6 +6,7 @@
 import type { Kernel } from "../codec/kernel.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { CachedBlock } from "../cache/cached_block.ts";
+import { EntryBatches } from "./entry_batch.ts";
 import { KeyProbe } from "./key_probe.ts";
 import { ValueSlab } from "./value_slab.ts";
 
@@ -43,6 +44,8 @@ export class ReadContext {
   readonly maxFetchTasks: number;
   /** Where values go that are handed out. */
   readonly slab: ValueSlab = new ValueSlab();
+  /** Where rows go that scans hand out. */
+  readonly batches: EntryBatches = new EntryBatches();
   /** Address of the row record header that a look-up in a block fills in. */
   readonly found: number;
   /** The key that is being looked for. */
