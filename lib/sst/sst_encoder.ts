@@ -1,10 +1,10 @@
 /**
- * Rows to the bytes of one SST, in the profile that every version of SlateDB
- * since 0.12 reads (FORMAT §12).
+ * Rows to the bytes of one SST: unless told otherwise, in the profile that every
+ * version of SlateDB since 0.12 reads (FORMAT §12).
  *
  * Owns: the order of sections and what the info says of them. Does not own:
- * blocks, separators, statistics and filter bits, which the kernel builds, and
- * which rows there are.
+ * blocks, separators and statistics, which the kernel builds, filters
+ * (`filter_writer.ts`), and which rows there are.
  *
  * @module
  */
@@ -14,13 +14,14 @@ import type { Runtime } from "../base/runtime.ts";
 import { BUILDER_STATE } from "../codec/abi.ts";
 import type { Compression } from "../codec/compression.ts";
 import type { Kernel } from "../codec/kernel.ts";
-import { encodeLegacyFilter } from "../format/filter_block.ts";
 import { encodeIndex } from "../format/sst_index.ts";
-import type { SstInfo, SstType } from "../format/sst_info.ts";
+import type { FilterFormat, SstInfo, SstType } from "../format/sst_info.ts";
 import { encodeSstTail } from "../format/sst_layout.ts";
 import { encodeStats, type RowCounts } from "../format/sst_stats.ts";
 import { encodeSeqKey } from "../format/wal_file.ts";
 import type { BlockTransformer } from "./block_transformer.ts";
+import { type FilterPolicy, WHOLE_KEYS } from "./filter_policy.ts";
+import { FilterWriter } from "./filter_writer.ts";
 import { encodeSection, type SectionCoding } from "./section.ts";
 import { type ByteSink, SstBody } from "./sst_body.ts";
 import { Turn } from "./turn.ts";
@@ -37,8 +38,21 @@ export interface SstEncoderOptions {
   readonly compression: Compression;
   /** The user's step after compression. */
   readonly transformer?: BlockTransformer | undefined;
-  /** Bits of filter per row; 0 for no filter. Ignored in WAL files. */
+  /** Bits of bloom filter per key where a policy does not say; 0 for no filter. Ignored in WAL files. */
   readonly filterBitsPerKey: number;
+  /**
+   * Which filters there are; those other than of whole keys need the format
+   * `"composite"`.
+   *
+   * @default {[WHOLE_KEYS]}
+   */
+  readonly filterPolicies?: readonly FilterPolicy[] | undefined;
+  /**
+   * How filters are laid out.
+   *
+   * @default {"legacy"}
+   */
+  readonly filterFormat?: FilterFormat | undefined;
   /** Fewer rows than this get no filter. */
   readonly minFilterKeys: number;
   /** Bytes of the whole SST, roughly: saves copies. */
@@ -79,6 +93,7 @@ export class SstEncoder implements Disposable {
   readonly #separators: Uint8Array[] = [];
   readonly #counts: RowCounts[] = [];
   readonly #turn: Turn;
+  readonly #filters: FilterWriter | undefined;
   #builder: number;
 
   /**
@@ -86,7 +101,7 @@ export class SstEncoder implements Disposable {
    *
    * @param kernel Where the rows are.
    * @param options How to write them.
-   * @throws {DbError} Kind `"unavailable"` if there is no memory for it.
+   * @throws {DbError} Kind `"unavailable"` if there is no memory for it; `"invalid"` if the format has no room for the filters.
    */
   constructor(kernel: Kernel, options: SstEncoderOptions) {
     const { sstType, blockBytes, compression, transformer } = options;
@@ -98,7 +113,14 @@ export class SstEncoder implements Disposable {
       options.sink,
       options.buffers,
     );
-    const bits = sstType === "wal" ? 0 : options.filterBitsPerKey;
+    if (sstType !== "wal") {
+      this.#filters = new FilterWriter(kernel, {
+        policies: options.filterPolicies ?? [WHOLE_KEYS],
+        format: options.filterFormat ?? "legacy",
+        bitsPerKey: options.filterBitsPerKey,
+      });
+    }
+    const bits = this.#filters?.keyBits ?? 0;
     this.#builder = kernel.exports.builder_create(blockBytes, bits);
     if (this.#builder === 0) throw exhausted();
     this.#turn = new Turn(options.runtime);
@@ -122,6 +144,11 @@ export class SstEncoder implements Disposable {
    * @returns A promise where it let others run, or a codec is asynchronous.
    */
   add(pointer: number, bytes: number): Promise<void> | undefined {
+    if (this.#filters?.watches === true) this.#filters.add(pointer, bytes);
+    return this.#add(pointer, bytes);
+  }
+
+  #add(pointer: number, bytes: number): Promise<void> | undefined {
     const { exports } = this.#kernel;
     let at = pointer;
     let left = bytes;
@@ -132,7 +159,7 @@ export class SstEncoder implements Disposable {
       left -= taken;
       if (left === 0) return undefined;
       const waiting = this.#closeBlock() ?? this.#turn.check();
-      if (waiting !== undefined) return waiting.then(() => this.add(at, left));
+      if (waiting !== undefined) return waiting.then(() => this.#add(at, left));
     }
     return undefined;
   }
@@ -189,7 +216,7 @@ export class SstEncoder implements Disposable {
       statsBytes,
       compression,
       sstType,
-      filterFormat: "legacy",
+      filterFormat: this.#options.filterFormat ?? "legacy",
     };
     body.add(encodeSstTail(info, body.length));
     await body.drain(true);
@@ -256,20 +283,9 @@ export class SstEncoder implements Disposable {
   }
 
   #filter(): Uint8Array | undefined {
-    const { sstType, filterBitsPerKey, minFilterKeys } = this.#options;
     const { rows } = this;
-    if (sstType === "wal" || rows === 0 || rows < minFilterKeys) {
-      return undefined;
-    }
-    const probes = probesFor(filterBitsPerKey);
-    const bytes = this.#kernel.exports.builder_filter(this.#builder, probes);
-    if (bytes < 0) throw exhausted();
-    if (bytes === 0) return undefined;
-    const bits = this.#u32(BUILDER_STATE.FILTER);
-    return encodeLegacyFilter(
-      probes,
-      this.#kernel.u8.subarray(bits, bits + bytes),
-    );
+    if (rows === 0 || rows < this.#options.minFilterKeys) return undefined;
+    return this.#filters?.encode(this.#builder);
   }
 
   #stats(): Uint8Array | undefined {
@@ -321,11 +337,6 @@ export class SstEncoder implements Disposable {
   #copy(pointerAt: number, bytesAt: number): Uint8Array {
     return this.#kernel.slice(this.#u32(pointerAt), this.#u32(bytesAt));
   }
-}
-
-/** SlateDB's number of probes, in its arithmetic of 32-bit floats. */
-function probesFor(bitsPerKey: number): number {
-  return Math.trunc(Math.fround(Math.fround(bitsPerKey) * Math.fround(0.69)));
 }
 
 function exhausted(): DbError {
