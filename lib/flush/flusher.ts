@@ -32,9 +32,11 @@ import type { Manifest } from "../format/manifest.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { LsmState } from "../lsm/lsm_state.ts";
 import type { FrozenMemtable } from "../lsm/lsm_view.ts";
+import { segmentsOf } from "../lsm/segments.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
 import type { ByteSink } from "../sst/sst_body.ts";
 import type { SstEncoder } from "../sst/sst_encoder.ts";
+import type { PrefixExtractor } from "../sst/prefix_extractor.ts";
 import type { SstStore } from "../sst/sst_store.ts";
 import type { Wal } from "../wal/wal.ts";
 import {
@@ -42,7 +44,12 @@ import {
   registerFlusherMetrics,
 } from "./flusher_metrics.ts";
 import { commitL0, takeCommittable } from "./l0_commit.ts";
-import { l0Full, type L0Limits } from "./l0_room.ts";
+import {
+  findFullTree,
+  type FullTree,
+  type L0Limits,
+  type TouchedTrees,
+} from "./l0_room.ts";
 import { L0Upload } from "./l0_upload.ts";
 import { PollPace } from "./poll_pace.ts";
 
@@ -68,6 +75,8 @@ export interface FlusherOptions extends L0Limits {
   readonly newEncoder: (expectedBytes: number, sink?: ByteSink) => SstEncoder;
   /** Folds merge operands on the way; without one they stay as they are. */
   readonly mergeOperator?: MergeOperator | undefined;
+  /** Assigns keys to segments; without one there are none. */
+  readonly segmentExtractor?: PrefixExtractor | undefined;
   /** Uploads at the same time. */
   readonly l0FlushParallelism: number;
   /** How often the manifest is looked at; also the pause before another attempt. */
@@ -105,6 +114,7 @@ export class Flusher {
   readonly #abort = new AbortController();
   /** Dispatched memtables that are not in the manifest yet, oldest first. */
   readonly #uploads: L0Upload[] = [];
+  readonly #touched = new WeakMap<FrozenMemtable, TouchedTrees>();
   /** The largest sequence number in the manifest. */
   readonly #flushed: Watermark;
   #lookWanted = false;
@@ -264,15 +274,39 @@ export class Flusher {
         upload.addition === undefined
       );
       if (running.length >= l0FlushParallelism) break;
-      const full = l0Full(manifest.tree, this.#uploads.length, this.#options);
+      const next = frozen.at(-1 - this.#uploads.length)!;
+      const touched = this.#treesOf(next);
+      const full = findFullTree(
+        manifest,
+        touched,
+        this.#uploads.map((upload) => upload.touched),
+        this.#options,
+      );
       if (full !== undefined) return this.#noteStall(full);
-      this.#start(frozen.at(-1 - this.#uploads.length)!);
+      this.#start(next, touched);
     }
     this.#stalledAtMs = undefined;
   }
 
-  #start(frozen: FrozenMemtable): void {
-    const upload = new L0Upload(frozen, this.#options, this.#abort.signal);
+  /** The trees that a memtable touches; without segments, the one there is. */
+  #treesOf(frozen: FrozenMemtable): TouchedTrees {
+    const { kernel, segmentExtractor } = this.#options;
+    if (segmentExtractor === undefined) return [undefined];
+    let touched = this.#touched.get(frozen);
+    if (touched === undefined) {
+      touched = segmentsOf(kernel, frozen.memtable, segmentExtractor);
+      this.#touched.set(frozen, touched);
+    }
+    return touched;
+  }
+
+  #start(frozen: FrozenMemtable, touched: TouchedTrees): void {
+    const upload = new L0Upload(
+      frozen,
+      touched,
+      this.#options,
+      this.#abort.signal,
+    );
     this.#uploads.push(upload);
     upload.done.then(() => {
       if (this.#abort.signal.aborted) return;
@@ -284,20 +318,20 @@ export class Flusher {
     }, (error) => this.#fail(error));
   }
 
-  #noteStall(full: "num_ssts" | "num_ssts_per_key"): void {
+  #noteStall(full: FullTree): void {
     const { runtime, logger, lsm } = this.#options;
     const now = runtime.monotonicMs();
     if (this.#stalledAtMs === undefined) {
       this.#stalledAtMs = now;
       this.#stallLoggedAtMs = -Infinity;
-      this.#metrics.stalls[full].add();
+      this.#metrics.stalls[full.limit].add();
       this.progressed.fire();
     }
     if (now - this.#stallLoggedAtMs < STALL_LOG_INTERVAL_MS) return;
     this.#stallLoggedAtMs = now;
-    const { frozen, manifest } = lsm.view;
+    const { frozen } = lsm.view;
     logger.warn(
-      `L0 is full (${manifest.tree.l0.length} SSTs): ${frozen.length} memtables wait for the compactor`,
+      `${full.name} is full (${full.ssts} SSTs): ${frozen.length} memtables wait for the compactor`,
     );
   }
 

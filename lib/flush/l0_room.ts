@@ -6,8 +6,13 @@
  *
  * @module
  */
-import { compareBytes, EMPTY_BYTES } from "../base/bytes.ts";
-import type { SstHandle, Tree } from "../format/manifest.ts";
+import {
+  compareBytes,
+  EMPTY_BYTES,
+  equalBytes,
+  showKey,
+} from "../base/bytes.ts";
+import type { Manifest, SstHandle, Tree } from "../format/manifest.ts";
 
 /** How large L0 may grow. */
 export interface L0Limits {
@@ -19,6 +24,67 @@ export interface L0Limits {
 
 /** Which limit is reached. */
 export type L0Full = "num_ssts" | "num_ssts_per_key";
+
+/** The trees that a memtable touches: prefixes of segments, or `undefined` alone. */
+export type TouchedTrees = readonly (Uint8Array | undefined)[];
+
+/** A tree whose L0 has no room. */
+export interface FullTree {
+  /** The limit that is reached. */
+  readonly limit: L0Full;
+  /** SSTs in its L0. */
+  readonly ssts: number;
+  /** What to call it, such as `L0 of segment "a"`. */
+  readonly name: string;
+}
+
+/**
+ * The first tree that has no room for the SST that a memtable makes for it.
+ *
+ * @param manifest The trees.
+ * @param touched The trees that the memtable touches.
+ * @param dispatched The same of memtables that are on their way.
+ * @param limits The limits, of each tree.
+ * @returns The tree, or `undefined` where every one has room.
+ */
+export function findFullTree(
+  manifest: Manifest,
+  touched: TouchedTrees,
+  dispatched: readonly TouchedTrees[],
+  limits: L0Limits,
+): FullTree | undefined {
+  for (const prefix of touched) {
+    const tree = treeOf(manifest, prefix);
+    const reserved = dispatched.filter((other) => includes(other, prefix));
+    const limit = l0Full(tree, reserved.length, limits);
+    if (limit === undefined) continue;
+    const name = prefix === undefined
+      ? "L0"
+      : `L0 of segment ${showKey(prefix)}`;
+    return { limit, ssts: tree.l0.length, name };
+  }
+  return undefined;
+}
+
+const EMPTY_TREE: Tree = { l0: [], runs: [] };
+
+function treeOf(manifest: Manifest, prefix: Uint8Array | undefined): Tree {
+  if (prefix === undefined) return manifest.tree;
+  const segment = manifest.segments.find((segment) =>
+    equalBytes(segment.prefix, prefix)
+  );
+  return segment ?? EMPTY_TREE;
+}
+
+function includes(
+  trees: TouchedTrees,
+  prefix: Uint8Array | undefined,
+): boolean {
+  if (prefix === undefined) return trees.includes(undefined);
+  return trees.some((other) =>
+    other !== undefined && equalBytes(other, prefix)
+  );
+}
 
 /**
  * Whether one more SST may be added.
