@@ -46,7 +46,12 @@ export type { ReadOptions, ScanOptions } from "./lib/db/read_options.ts";
 export { Scan } from "./lib/db/scan.ts";
 export type { DbSettings } from "./lib/db/settings.ts";
 export { Snapshot } from "./lib/db/snapshot.ts";
-export type { DbStatus, RunStatus, TreeStatus } from "./lib/db/status.ts";
+export type {
+  DbStatus,
+  RunStatus,
+  SegmentStatus,
+  TreeStatus,
+} from "./lib/db/status.ts";
 export type { TransactOptions } from "./lib/db/transact.ts";
 export { Transaction, type TransactionOptions } from "./lib/db/transaction.ts";
 export type {
@@ -67,6 +72,7 @@ export type {
 export type { SstInfo, SstType } from "./lib/format/sst_info.ts";
 export type { FilterFormat } from "./lib/format/sst_info.ts";
 export type { FormatVersion } from "./lib/format/sst_layout.ts";
+export type { FormatTarget } from "./lib/format/format_target.ts";
 export {
   decodeJsonDocument,
   jsonMergePatchOperator,

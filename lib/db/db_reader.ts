@@ -23,8 +23,6 @@ import type { ObjectStore } from "../object_store/object_store.ts";
 import { RetryingStore } from "../object_store/retrying_store.ts";
 import type { KeyExplanation } from "../read/explain.ts";
 import { ReadContext } from "../read/read_context.ts";
-import type { FilterPolicy } from "../sst/filter_policy.ts";
-import type { PrefixExtractor } from "../sst/prefix_extractor.ts";
 import { decodeSection } from "../sst/section.ts";
 import { SstStore } from "../sst/sst_store.ts";
 import { replayWal } from "../wal/object_wal_replay.ts";
@@ -37,6 +35,7 @@ import {
 import type { ReadOptions, ScanOptions } from "./read_options.ts";
 import { ReadPoint, Reads } from "./reads.ts";
 import type { Scan } from "./scan.ts";
+import { checkSegments, prefixesOf } from "./segments.ts";
 import { sharedKernel } from "./shared_kernel.ts";
 import { type TreeStatus, treeStatus } from "./status.ts";
 
@@ -48,17 +47,9 @@ export interface DbReaderOptions extends ReaderOptions {
    * @default {false}
    */
   skipWalReplay?: boolean;
-  /** Required for a segmented database: the extractor it was written with. */
-  segmentExtractor?: PrefixExtractor;
-  /** Prefix filters that scans may ask, besides the whole-key filter. */
-  filterPolicies?: readonly FilterPolicy[];
 }
 
-const MORE_OPTION_NAMES = [
-  "skipWalReplay",
-  "segmentExtractor",
-  "filterPolicies",
-];
+const MORE_OPTION_NAMES = ["skipWalReplay"];
 
 /**
  * A database as it was when the reader was opened, to read from; any number of
@@ -67,6 +58,8 @@ const MORE_OPTION_NAMES = [
  * the collector's `min_age` may find its files gone (kind `"data"`).
  */
 export class DbReader implements AsyncDisposable {
+  /** The tree in numbers. */
+  readonly tree: TreeStatus;
   readonly #lifecycle: Lifecycle;
   readonly #state: LsmState;
   readonly #reads: Reads;
@@ -77,7 +70,9 @@ export class DbReader implements AsyncDisposable {
     state: LsmState,
     reads: Reads,
     lastSeq: bigint,
+    tree: TreeStatus,
   ) {
+    this.tree = tree;
     this.#lifecycle = lifecycle;
     this.#state = state;
     this.#reads = reads;
@@ -117,7 +112,10 @@ export class DbReader implements AsyncDisposable {
             cacheBlocks,
           ),
       });
-      return new DbReader(lifecycle, state, reads, lastSeq);
+      const { view } = state;
+      const prefixes = prefixesOf(kernel, view, options.segmentExtractor);
+      const tree = treeStatus(view, prefixes);
+      return new DbReader(lifecycle, state, reads, lastSeq, tree);
     } catch (error) {
       state.dispose();
       throw error;
@@ -132,11 +130,6 @@ export class DbReader implements AsyncDisposable {
   /** The manifest it reads by. */
   get manifest(): Manifest {
     return this.#state.view.manifest;
-  }
-
-  /** The tree in numbers. */
-  get tree(): TreeStatus {
-    return treeStatus(this.#state.view);
   }
 
   /**
@@ -304,21 +297,7 @@ async function replay(opening: Opening, state: LsmState): Promise<bigint> {
 }
 
 function checkManifest(manifest: Manifest, options: DbReaderOptions): void {
-  const { segmentExtractorName: stored, segments } = manifest;
-  const given = options.segmentExtractor?.name;
-  const segmented = stored !== undefined || segments.length > 0;
-  if (segmented !== (given !== undefined) || (given ?? stored) !== stored) {
-    throw new DbError(
-      "invalid",
-      segmented
-        ? `the database is segmented by extractor "${
-          stored ?? ""
-        }": give it as option 'segmentExtractor'${
-          given === undefined ? "" : `, not "${given}"`
-        }`
-        : "the database is not segmented: leave out option 'segmentExtractor'",
-    );
-  }
+  checkSegments(manifest, options.segmentExtractor);
   const ownWalStore = manifest.walObjectStoreUri !== undefined;
   if (ownWalStore && options.walStore === undefined && !options.skipWalReplay) {
     throw new DbError(

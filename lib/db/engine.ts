@@ -21,7 +21,7 @@ import type { Sequence } from "../write/sequence.ts";
 import type { WriteHandle } from "../write/write_handle.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { ReadPoint } from "./reads.ts";
-import { type DbStatus, treeStatus } from "./status.ts";
+import { type DbStatus, type TreeStatus, treeStatus } from "./status.ts";
 import type { CloseOptions, FlushOptions } from "./write_options.ts";
 
 /** What an {@linkcode Engine} is made of. */
@@ -36,6 +36,8 @@ export interface EngineParts {
   readonly flusher: Flusher;
   readonly readContext: ReadContext;
   readonly logger: Logger;
+  /** The prefixes of all segments, stored and in memory. */
+  readonly prefixes: () => readonly Uint8Array[];
 }
 
 /** One open database. */
@@ -53,6 +55,8 @@ export class Engine {
   /** The clock of rows. */
   readonly clock: RowClock;
   readonly #parts: EngineParts;
+  /** The tree as it was before its memory was given back. */
+  #lastTree: TreeStatus | undefined;
 
   /**
    * Constructs a new {@linkcode Engine}.
@@ -176,6 +180,7 @@ export class Engine {
       } finally {
         await flusher.stop();
         await wal.close({ flush: false });
+        this.#lastTree = this.#tree;
         state.dispose();
       }
     });
@@ -183,7 +188,7 @@ export class Engine {
 
   /** See `Db.status`. */
   status(): DbStatus {
-    const { lifecycle, sequence, committer, wal, clock, backpressure, state } =
+    const { lifecycle, sequence, committer, wal, clock, backpressure } =
       this.#parts;
     return {
       state: lifecycle.state,
@@ -193,7 +198,7 @@ export class Engine {
       durableSeq: wal.durable.level,
       clockSkewMs: clock.skewMs,
       pressure: backpressure.pressure,
-      tree: treeStatus(state.view),
+      tree: this.#lastTree ?? this.#tree,
     };
   }
 
@@ -212,6 +217,11 @@ export class Engine {
       if (status.state === "closed") return;
       await Promise.race(changes);
     }
+  }
+
+  get #tree(): TreeStatus {
+    const { state, prefixes } = this.#parts;
+    return treeStatus(state.view, prefixes());
   }
 
   async #flushMemtable(signal: AbortSignal | undefined): Promise<void> {

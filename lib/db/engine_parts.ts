@@ -14,6 +14,7 @@ import type { Runtime } from "../base/runtime.ts";
 import type { BlockCache } from "../cache/block_cache.ts";
 import type { Kernel } from "../codec/kernel.ts";
 import { Flusher } from "../flush/flusher.ts";
+import { FORMAT_PROFILES } from "../format/format_target.ts";
 import type { LsmState } from "../lsm/lsm_state.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
@@ -25,6 +26,7 @@ import type { Wal } from "../wal/wal.ts";
 import { Backpressure } from "../write/backpressure.ts";
 import { Committer } from "../write/commit.ts";
 import { RowClock } from "../write/row_clock.ts";
+import { SegmentGuard } from "../write/segment_guard.ts";
 import { Sequence } from "../write/sequence.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { DbOptions } from "./open_options.ts";
@@ -77,6 +79,7 @@ export function openSsts(opening: Opening, cache: BlockCache): SstStore {
     root,
     cache,
     transformer: options.blockTransformer,
+    filterPolicies: options.filterPolicies,
     runtime,
     recorder,
     logger,
@@ -96,6 +99,9 @@ function newEncoder(
     compression: settings.compression,
     transformer: options.blockTransformer,
     filterBitsPerKey: settings.filterBitsPerKey,
+    filterPolicies: options.filterPolicies,
+    filterFormat:
+      FORMAT_PROFILES[options.formatTarget ?? "interop"].filterFormat,
     minFilterKeys: settings.minFilterKeys,
     // Rows are most of it; the rest is index and filter.
     expectedBytes: Math.ceil(rowBytes * 1.06) + 4096,
@@ -177,6 +183,7 @@ export function openFlusher(
     newEncoder: (bytes, sink) =>
       newEncoder(opening, "compacted", bytes, { sink }),
     mergeOperator: opening.options.mergeOperator,
+    segmentExtractor: opening.options.segmentExtractor,
     l0MaxSsts: settings.l0MaxSsts,
     l0MaxSstsPerKey: settings.l0MaxSstsPerKey,
     l0FlushParallelism: settings.l0FlushParallelism,
@@ -202,6 +209,7 @@ export function openWriter(
     wal: Wal;
     flusher: Flusher;
     replayed: Replayed;
+    prefixes: () => Uint8Array[];
   },
   makeRoom: () => void,
 ): {
@@ -211,7 +219,8 @@ export function openWriter(
   backpressure: Backpressure;
 } {
   const { kernel, budget, runtime, logger, recorder, settings } = opening;
-  const { state, wal, flusher, replayed } = parts;
+  const { mergeOperator, segmentExtractor } = opening.options;
+  const { state, wal, flusher, replayed, prefixes } = parts;
   const sequence = new Sequence(replayed.lastSeq);
   const clock = new RowClock(runtime, logger, replayed.lastCreateTs);
   const committer = new Committer({
@@ -221,7 +230,9 @@ export function openWriter(
     sequence,
     clock,
     durability: { durable: async (seq) => await wal.durable.reached(seq) },
-    mergeOperator: opening.options.mergeOperator,
+    mergeOperator,
+    segments: segmentExtractor &&
+      new SegmentGuard({ extractor: segmentExtractor, prefixes }),
     defaultTtlMs: settings.defaultTtlMs,
     l0SstBytes: settings.l0SstBytes,
     maxWalFlushesBeforeL0Flush: settings.maxWalFlushesBeforeL0Flush,

@@ -24,8 +24,8 @@ import { MIN_TIMESTAMP } from "../base/row.ts";
 import { systemRuntime } from "../base/runtime.ts";
 import { BlockCache } from "../cache/block_cache.ts";
 import type { Flusher } from "../flush/flusher.ts";
+import { FORMAT_PROFILES } from "../format/format_target.ts";
 import { initialManifest, type Manifest } from "../format/manifest.ts";
-import { FENCE_FILE } from "../format/wal_file.ts";
 import { LsmState } from "../lsm/lsm_state.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
 import { ManifestStore } from "../manifest/manifest_store.ts";
@@ -47,6 +47,7 @@ import {
 } from "./engine_parts.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { checkDbOptions, type DbOptions, resolvePath } from "./open_options.ts";
+import { checkSegments, prefixesOf } from "./segments.ts";
 import { type ResolvedSettings, resolveSettings } from "./settings.ts";
 import { sharedKernel } from "./shared_kernel.ts";
 
@@ -117,6 +118,9 @@ function openManifest(opening: Opening): Promise<HeldManifest> {
     create: {
       ...initialManifest(),
       ...(options.walStore === undefined ? {} : { walObjectStoreUri: "" }),
+      ...(options.segmentExtractor === undefined
+        ? {}
+        : { segmentExtractorName: options.segmentExtractor.name }),
     },
     check: (manifest) => checkManifest(manifest, options),
     timeoutMs: settings.manifestUpdateTimeoutMs,
@@ -132,6 +136,9 @@ function checkManifest(manifest: Manifest, options: DbOptions): void {
       "the database is a clone that was not finished: finish it, or delete it",
     );
   }
+  checkSegments(manifest, options.segmentExtractor);
+  // Manifests with segments cannot say where the WAL is.
+  if (manifest.segmentExtractorName !== undefined) return;
   const ownWalStore = manifest.walObjectStoreUri !== undefined;
   if (ownWalStore !== (options.walStore !== undefined)) {
     throw new DbError(
@@ -139,16 +146,6 @@ function checkManifest(manifest: Manifest, options: DbOptions): void {
       ownWalStore
         ? "wal store reconfiguration unsupported: the database has a WAL store of its own, give it as option 'walStore'"
         : "wal store reconfiguration unsupported: the database has no WAL store of its own, leave out option 'walStore'",
-    );
-  }
-  if (
-    manifest.segmentExtractorName !== undefined || manifest.segments.length > 0
-  ) {
-    throw new DbError(
-      "invalid",
-      `the database is segmented (extractor "${
-        manifest.segmentExtractorName ?? ""
-      }"): this version reads such databases with DbReader and does not write them yet`,
     );
   }
 }
@@ -159,7 +156,7 @@ function fence(opening: Opening, manifest: HeldManifest): Promise<number> {
     store: walStore,
     root,
     replayAfterWalId: manifest.latest.replayAfterWalId,
-    fence: FENCE_FILE,
+    fence: FORMAT_PROFILES[options.formatTarget ?? "interop"].fence,
     checkEpoch: async () => (await manifest.refresh()).replayAfterWalId,
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
@@ -170,7 +167,7 @@ async function startEngine(
   manifest: HeldManifest,
   walId: number,
 ): Promise<Engine> {
-  const { kernel, budget, lifecycle } = opening;
+  const { kernel, budget, lifecycle, options } = opening;
   let engine: Engine | undefined;
   let early: unknown;
   opening.fail = (error) => {
@@ -199,14 +196,19 @@ async function startEngine(
       walId,
     });
     if (early !== undefined) throw early;
+    const prefixes = () =>
+      prefixesOf(kernel, state.view, options.segmentExtractor);
     engine = new Engine({
       lifecycle,
       state,
       wal,
       flusher,
-      ...openWriter(opening, { state, wal, flusher, replayed }, () => {
-        engine?.makeRoom();
-      }),
+      ...openWriter(
+        opening,
+        { state, wal, flusher, replayed, prefixes },
+        () => engine?.makeRoom(),
+      ),
+      prefixes,
       readContext: new ReadContext({
         kernel,
         mergeOperator: opening.options.mergeOperator,

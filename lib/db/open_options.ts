@@ -9,9 +9,17 @@ import { DbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Recorder } from "../base/metrics.ts";
 import type { Runtime } from "../base/runtime.ts";
+import { FORMAT_PROFILES, type FormatTarget } from "../format/format_target.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
 import type { BlockTransformer } from "../sst/block_transformer.ts";
+import {
+  checkFilterPolicies,
+  filterName,
+  type FilterPolicy,
+  isWholeKeyBloom,
+} from "../sst/filter_policy.ts";
+import type { PrefixExtractor } from "../sst/prefix_extractor.ts";
 import type { DbSettings } from "./settings.ts";
 
 /** Components that reading and writing handles share. */
@@ -24,6 +32,28 @@ export interface ReaderOptions {
   mergeOperator?: MergeOperator;
   /** Changes blocks on their way to the store and back, such as encryption. */
   blockTransformer?: BlockTransformer;
+  /**
+   * Which versions of SlateDB must be able to read what is written from now on;
+   * whatever is there already is read in any case.
+   *
+   * @default {"interop"}
+   */
+  formatTarget?: FormatTarget;
+  /**
+   * Assigns each key to a segment, which is a tree of its own: all keys with one
+   * prefix are stored, compacted and dropped together. A database has segments
+   * from the beginning or never, and is always opened with the extractor that it
+   * was made with. To write, it needs `formatTarget: "0.15"`.
+   */
+  segmentExtractor?: PrefixExtractor;
+  /**
+   * Which filters SSTs get, and which are asked: gets ask those of whole keys,
+   * prefix scans those of prefixes. Filters of policies not given here are passed
+   * over. To write any but one of whole keys, it needs `formatTarget: "0.15"`.
+   *
+   * @default {[{}]}
+   */
+  filterPolicies?: readonly FilterPolicy[];
   /**
    * What reads make of rows past their expiry: `"hide"` them at once, or
    * `"return"` them until a flush or compaction meets them, as SlateDB does.
@@ -67,6 +97,9 @@ const READER_OPTION_NAMES = [
   "walStore",
   "mergeOperator",
   "blockTransformer",
+  "formatTarget",
+  "segmentExtractor",
+  "filterPolicies",
   "expiredReads",
   "budget",
   "runtime",
@@ -89,6 +122,7 @@ const DB_OPTION_NAMES = [
  */
 export function checkDbOptions(options: DbOptions): void {
   checkNames(options, DB_OPTION_NAMES);
+  checkTarget(options);
   const { blockBytes = 4096 } = options;
   if (![1, 2, 4, 8, 16, 32, 64].includes(blockBytes / 1024)) {
     throw new DbError(
@@ -112,6 +146,25 @@ export function checkReaderOptions(
   checkNames(options, [...READER_OPTION_NAMES, ...moreNames]);
 }
 
+/** What 0.12 would misread must not be written where it may read. */
+function checkTarget(options: ReaderOptions): void {
+  const { formatTarget = "interop", segmentExtractor } = options;
+  if (formatTarget === "0.15") return;
+  const newer = options.filterPolicies?.find((policy) =>
+    !isWholeKeyBloom(policy)
+  );
+  const what = segmentExtractor !== undefined
+    ? "option 'segmentExtractor'"
+    : newer !== undefined
+    ? `filter policy "${filterName(newer)}"`
+    : undefined;
+  if (what === undefined) return;
+  throw new DbError(
+    "invalid",
+    `${what} needs formatTarget: "0.15": SlateDB 0.12 would lose rows of such a database silently. Set it if no older version reads this database`,
+  );
+}
+
 function checkNames(options: ReaderOptions, known: readonly string[]): void {
   if (typeof options?.store?.get !== "function") {
     throw new DbError(
@@ -126,6 +179,7 @@ function checkNames(options: ReaderOptions, known: readonly string[]): void {
       `unknown option '${name}': known are ${known.join(", ")}`,
     );
   }
+  checkComponents(options);
   const { expiredReads = "hide" } = options;
   if (expiredReads !== "hide" && expiredReads !== "return") {
     throw new DbError(
@@ -135,6 +189,29 @@ function checkNames(options: ReaderOptions, known: readonly string[]): void {
       }`,
     );
   }
+}
+
+function checkComponents(options: ReaderOptions): void {
+  const { formatTarget = "interop", segmentExtractor: extractor } = options;
+  if (!Object.hasOwn(FORMAT_PROFILES, formatTarget)) {
+    throw new DbError(
+      "invalid",
+      `formatTarget must be "interop" or "0.15", not ${
+        JSON.stringify(formatTarget)
+      }`,
+    );
+  }
+  if (
+    extractor !== undefined &&
+    (typeof extractor.name !== "string" || extractor.name === "" ||
+      typeof extractor.prefixLength !== "function")
+  ) {
+    throw new DbError(
+      "invalid",
+      "option 'segmentExtractor' must have a name and prefixLength(), such as fixedPrefix(8)",
+    );
+  }
+  checkFilterPolicies(options.filterPolicies ?? []);
 }
 
 /**

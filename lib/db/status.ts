@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { equalBytes } from "../base/bytes.ts";
 import type { CloseReason } from "../base/errors.ts";
 import type { LsmView, TableTree } from "../lsm/lsm_view.ts";
+import type { SstTable } from "../sst/sst_table.ts";
 import type { Pressure } from "../write/backpressure.ts";
 import type { LifecycleState } from "./lifecycle.ts";
 
@@ -18,16 +20,26 @@ export interface RunStatus {
   readonly bytes: number;
 }
 
+/** The tree of one segment, in numbers. */
+export interface SegmentStatus {
+  /** What its keys begin with. */
+  readonly prefix: Uint8Array;
+  /** Bytes of each L0 SST's data blocks, newest first; none while all its rows are in memory. */
+  readonly l0: readonly number[];
+  /** Newest first. */
+  readonly runs: readonly RunStatus[];
+}
+
 /** The tree, in numbers. */
 export interface TreeStatus {
   /** Number of the manifest in use. */
   readonly manifestId: number;
-  /** Bytes of each L0 SST's data blocks, newest first. */
+  /** Bytes of each L0 SST's data blocks, newest first; those of all segments too. */
   readonly l0: readonly number[];
-  /** Newest first. */
+  /** Newest first; those of all segments too. */
   readonly runs: readonly RunStatus[];
-  /** Trees of segments. */
-  readonly segments: number;
+  /** Ascending by prefix, also those that have rows in memory alone. */
+  readonly segments: readonly SegmentStatus[];
   /** Rows in memory that take writes. */
   readonly activeRows: number;
   /** Memtables that wait to be flushed. */
@@ -58,28 +70,57 @@ export interface DbStatus {
  * A view in numbers.
  *
  * @param view The view.
+ * @param prefixes The prefixes of all its segments, ascending.
  * @returns Sizes as the manifest knows them; no I/O.
  */
-export function treeStatus(view: LsmView): TreeStatus {
-  const trees: TableTree[] = [view, ...view.segments];
+export function treeStatus(
+  view: LsmView,
+  prefixes: readonly Uint8Array[],
+): TreeStatus {
+  const root = statusOf(view);
+  const stored = view.segments.map(({ prefix, ...tree }) => ({
+    prefix,
+    ...statusOf(tree),
+  }));
   return {
     manifestId: view.manifest.id,
-    l0: trees.flatMap(({ l0 }) => l0.map(({ handle }) => dataBytes(handle))),
-    runs: trees.flatMap(({ runs }) =>
-      runs.map(({ id, tables }) => ({
-        id,
-        ssts: tables.length,
-        bytes: tables.reduce((sum, { handle }) => sum + dataBytes(handle), 0),
-      }))
-    ),
-    segments: view.segments.length,
+    l0: [root, ...stored].flatMap(({ l0 }) => l0),
+    runs: [root, ...stored].flatMap(({ runs }) => runs),
+    segments: withUnstored(stored, prefixes),
     activeRows: view.active.rows,
     frozenMemtables: view.frozen.length,
   };
 }
 
-function dataBytes({ info }: LsmViewHandle): number {
-  return info.indexOffset + info.indexBytes;
+/** Both ascend by prefix. */
+function withUnstored(
+  stored: readonly SegmentStatus[],
+  prefixes: readonly Uint8Array[],
+): SegmentStatus[] {
+  let next = 0;
+  return prefixes.map((prefix) => {
+    const segment = stored[next];
+    if (segment === undefined || !equalBytes(segment.prefix, prefix)) {
+      return { prefix, l0: [], runs: [] };
+    }
+    next++;
+    return segment;
+  });
 }
 
-type LsmViewHandle = LsmView["l0"][number]["handle"];
+function statusOf(
+  { l0, runs }: TableTree,
+): { l0: readonly number[]; runs: readonly RunStatus[] } {
+  return {
+    l0: l0.map(dataBytes),
+    runs: runs.map(({ id, tables }) => ({
+      id,
+      ssts: tables.length,
+      bytes: tables.reduce((sum, table) => sum + dataBytes(table), 0),
+    })),
+  };
+}
+
+function dataBytes({ handle: { info } }: SstTable): number {
+  return info.indexOffset + info.indexBytes;
+}

@@ -28,6 +28,7 @@ import { foldBatch } from "./batch_fold.ts";
 import { Conflicts, type Footprint, keyName } from "./conflicts.ts";
 import { expiryOf, type TtlOptions } from "./expiry.ts";
 import type { RowClock } from "./row_clock.ts";
+import type { SegmentGuard } from "./segment_guard.ts";
 import type { SeqInput, Sequence } from "./sequence.ts";
 import { type ConsumedBatch, NO_TTL } from "./write_batch.ts";
 import { type Durability, WriteHandle } from "./write_handle.ts";
@@ -51,6 +52,8 @@ export interface CommitterOptions {
   readonly durability: Durability;
   /** Folds merges within a batch; without one, merges are refused. */
   readonly mergeOperator: MergeOperator | undefined;
+  /** Judges keys; without one every key is fine. */
+  readonly segments?: SegmentGuard | undefined;
   /** Lifetime of rows whose write says nothing. */
   readonly defaultTtlMs: number | undefined;
   /** Encoded bytes at which a memtable is frozen. */
@@ -104,8 +107,9 @@ export class Committer {
     ttl: TtlOptions,
     seqnum: SeqInput,
   ): WriteHandle {
-    const { state, clock, sequence, defaultTtlMs } = this.#options;
+    const { state, clock, sequence, defaultTtlMs, segments } = this.#options;
     if (kind === RowFlag.MERGE) this.checkOperator();
+    segments?.checkKey(key);
     const createTs = clock.tick();
     const expireTs = kind === RowFlag.TOMBSTONE
       ? undefined
@@ -142,7 +146,8 @@ export class Committer {
     seqnum: SeqInput,
     footprint?: Footprint,
   ): WriteHandle {
-    const { state, clock, sequence } = this.#options;
+    const { state, clock, sequence, segments } = this.#options;
+    segments?.checkBatch(batch);
     const createTs = clock.tick();
     let folded: readonly Row[] | undefined;
     if (batch.hasMerges) {
