@@ -12,7 +12,7 @@ import { JournalStore } from "../support/journal_store.ts";
 import { ModelDb } from "../support/model_db.ts";
 import type { Op } from "../support/op.ts";
 import { OpSource } from "../support/op_source.ts";
-import { type Random, withSeed } from "../support/random.ts";
+import { type Random, roundsOf, withSeed } from "../support/random.ts";
 import { test } from "../support/test.ts";
 
 const CASES: readonly (DbSettings & { name: string })[] = [
@@ -55,35 +55,41 @@ async function live(
   return durable;
 }
 
-for (const { name, ...settings } of CASES) {
-  test(`a crash after any change leaves the state after some write: ${name}`, () => {
-    return withSeed(31, async (random) => {
-      const store = new JournalStore();
-      const model = new ModelDb();
-      const durable = await live(store, settings, random, model);
-      assert(store.length > 30, `${store.length} changes`);
-      let atLeast = 0n;
-      for (let changes = 0; changes <= store.length; changes++) {
-        const reported = durable[changes];
-        if (reported !== undefined && reported > atLeast) atLeast = reported;
-        const what = `after ${changes} changes, the last ${
-          store.describe(changes - 1)
-        }`;
-        await using db = await Db.open("db", {
-          store: await store.at(changes),
-          settings: { ...settings, ...ROOMY },
-          mergeOperator: concatOperator,
-        });
-        const { lastSeq } = db.status();
-        assert(lastSeq >= atLeast, `${what}: ${lastSeq} of ${atLeast}`);
-        assertEquals(
-          await scanRows(db),
-          model.rows({}, { seq: lastSeq }),
-          what,
-        );
-        await db.close({ flush: "none" });
-      }
-      assertEquals(atLeast, model.lastSeq);
+/** Opens what each change left behind, and compares it with the model. */
+async function crashEverywhere(
+  settings: DbSettings,
+  random: Random,
+): Promise<void> {
+  const store = new JournalStore();
+  const model = new ModelDb();
+  const durable = await live(store, settings, random, model);
+  assert(store.length > 20, `${store.length} changes`);
+  let atLeast = 0n;
+  for (let changes = 0; changes <= store.length; changes++) {
+    const reported = durable[changes];
+    if (reported !== undefined && reported > atLeast) atLeast = reported;
+    const what = `after ${changes} changes, the last ${
+      store.describe(changes - 1)
+    }`;
+    const db = await Db.open("db", {
+      store: await store.at(changes),
+      settings: { ...settings, ...ROOMY },
+      mergeOperator: concatOperator,
     });
+    const { lastSeq } = db.status();
+    assert(lastSeq >= atLeast, `${what}: ${lastSeq} of ${atLeast}`);
+    assertEquals(await scanRows(db), model.rows({}, { seq: lastSeq }), what);
+    await db.close({ flush: "none" });
+  }
+  assertEquals(atLeast, model.lastSeq);
+}
+
+for (const { name, ...settings } of CASES) {
+  test(`a crash after any change leaves the state after some write: ${name}`, async () => {
+    for (let round = 0; round < roundsOf(5); round++) {
+      await withSeed(31 + 1000 * round, (random) => {
+        return crashEverywhere(settings, random);
+      });
+    }
   });
 }

@@ -73,8 +73,6 @@ export class ModelRun implements AsyncDisposable {
   #held: Held[] = [];
   /** What is happening, for whoever reads a failure. */
   step = "open";
-  /** Lives that ended in a crash. */
-  crashes = 0;
 
   private constructor(config: ModelConfig, world: CrashWorld, random: Random) {
     this.#random = random;
@@ -163,7 +161,7 @@ export class ModelRun implements AsyncDisposable {
       case "restart":
         return await this.#restart();
       case "crash":
-        return await this.#crash();
+        return await this.crash();
     }
   }
 
@@ -316,7 +314,7 @@ export class ModelRun implements AsyncDisposable {
   }
 
   /** Ends a life in the middle of whatever it was doing. */
-  async #crash(): Promise<void> {
+  async crash(): Promise<void> {
     this.#letGo();
     const pending = this.#random.chance(0.5)
       ? Array.from({ length: 5 }, () => this.#write(this.#source.write()))
@@ -329,7 +327,6 @@ export class ModelRun implements AsyncDisposable {
     const ending = lost.close({ flush: "none" }).catch(() => {});
     await crashing;
     await ending;
-    this.crashes++;
     await this.#open();
     const { lastSeq } = this.#db.status();
     assert(
