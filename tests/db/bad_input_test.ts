@@ -124,7 +124,7 @@ test("scan options out of range are refused", async () => {
   }
 });
 
-test("unknown settings are named, with the nearest known one", async () => {
+test("DESIGN 7.21: unknown settings are named, with the nearest known one", async () => {
   await assertInvalid(
     () => open({ settings: { flush_intervall: "1s" } }),
     "unknown setting 'flush_intervall': did you mean 'flush_interval'?",
@@ -160,7 +160,7 @@ test("settings out of range are refused, and named", async () => {
   }
 });
 
-test("SlateDB's own settings are taken as they are", async () => {
+test("DESIGN 7.22: SlateDB's own settings are taken as they are", async () => {
   for (const version of ["0.12", "0.15"]) {
     await using db = await open({ settings: loadSettings(version) });
     assertEquals(db.status().state, "open");

@@ -43,7 +43,7 @@ test("Db.close({ flush: 'none' }) leaves what is not durable", async () => {
   assertEquals(await again.get("b"), undefined);
 });
 
-test("Db.close() may be called twice, and twice at once", async () => {
+test("DESIGN 7.21: Db.close() may be called twice, and twice at once", async () => {
   const db = await Db.open("db", { store: new MemoryStore() });
   await db.put("a", "1", LATER);
   await Promise.all([db.close(), db.close()]);

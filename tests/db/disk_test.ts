@@ -172,7 +172,7 @@ test("a file where the store's directory should be is refused", async () => {
   }
 });
 
-test("no temporary file ever lies in a database's folder, and none is left", async () => {
+test("DESIGN 7.5: no temporary file ever lies in a database's folder, and none is left", async () => {
   await using dir = await TempDir.create();
   const store = new FileStore(dir.path);
   await using db = await Db.open("db", { store });

@@ -5,7 +5,12 @@
  *
  * @module
  */
-import { isManifestPut, isSstPut, isWalPut } from "../support/calls.ts";
+import {
+  isManifestPut,
+  isSstGet,
+  isSstPut,
+  isWalPut,
+} from "../support/calls.ts";
 import { FaultStore } from "../../lib/testing/mod.ts";
 import { Db, type DbError, MemoryStore, WriteBatch } from "../../mod.ts";
 import {
@@ -195,6 +200,44 @@ test("S1.8: one writer at a time: the older of two is fenced", async () => {
   await young.put("c", "3");
   assertEquals(await young.get("b"), undefined);
   assertEquals(text(await young.get("a")), "1");
+});
+
+/** A database whose rows `a` and `z` are in three SSTs, and nothing in memory. */
+async function openCold(): Promise<{ db: Db; store: FaultStore }> {
+  const inner = new MemoryStore();
+  const settings = { compactor_options: null };
+  const writer = await Db.open("db", { store: inner, settings });
+  for (const value of ["1", "2", "3"]) {
+    await writer.put("a", value, LATER);
+    await writer.put("z", value, LATER);
+    await writer.flush({ target: "memtable" });
+  }
+  await writer.close();
+  const store = new FaultStore(inner);
+  return { db: await Db.open("db", { store, settings }), store };
+}
+
+test("S2.1: a scan opens its sources at the same time", async () => {
+  const { db, store } = await openCold();
+  await using _db = db;
+  const held = store.hold(isSstGet);
+  const first = db.scan().next();
+  await held.arrived(3);
+  held.end();
+  assertEquals(text((await first)!.value), "3");
+});
+
+test("S2.3: blocks are loaded once, however many ask, and then kept", async () => {
+  const { db, store } = await openCold();
+  await using _db = db;
+  const values = await Promise.all(
+    Array.from({ length: 100 }, () => db.get("a")),
+  );
+  assertEquals(new Set(values.map(text)), new Set(["3"]));
+  const loads = store.count("get", "/compacted/");
+  assert(loads <= 6, `${loads} requests for three tables`);
+  assertEquals(text(await db.get("z")), "3");
+  assertEquals(store.count("get", "/compacted/"), loads);
 });
 
 test("S2.2: of many versions over many blocks the newest is found", async () => {

@@ -1,12 +1,14 @@
 /**
  * DESIGN §7, row by row: what is settled where SlateDB's documents leave a
- * question open. Rows about the WAL's end and the manifest's (1, 2, 12) are in
- * `sleeping_writer_test.ts`; those about parts that are not built yet (6, 8, 18,
- * 24, 26 to 29) come with the parts.
+ * question open. Rows 1, 2 and 12 are in `sleeping_writer_test.ts`, 3 in
+ * `wal_off_test.ts`, 5 in
+ * `disk_test.ts`, 20 in `../interop/uniffi_test.ts`, 21 and 22 in
+ * `bad_input_test.ts` and `close_test.ts`; those about the compactor, the
+ * collector, checkpoints and shards are with those parts.
  *
  * @module
  */
-import { isSstGet, isSstPut, isWalPut } from "../support/calls.ts";
+import { isSstGet, isWalPut } from "../support/calls.ts";
 import { FaultStore } from "../../lib/testing/mod.ts";
 import {
   Db,
@@ -42,27 +44,6 @@ async function rejection(call: () => Promise<unknown>): Promise<DbError> {
   return await assertRejects(call) as DbError;
 }
 
-test("DESIGN 7.3: with the WAL off there is a fence file all the same", async () => {
-  const store = new MemoryStore();
-  await using db = await Db.open("db", {
-    store,
-    settings: { wal_enabled: false },
-  });
-  assertEquals(db.status().state, "open");
-  assertEquals((await namesOf(store, "db/wal/")).length, 1);
-});
-
-test("DESIGN 7.3: with the WAL off a durable waiter makes the memtable flush", async () => {
-  const store = new MemoryStore();
-  await using db = await Db.open("db", {
-    store,
-    settings: { wal_enabled: false, flush_interval: "1ms" },
-  });
-  await db.put("a", "1");
-  assertEquals((await namesOf(store, "db/compacted/")).length, 1);
-  assertEquals(db.status().durableSeq, 1n);
-});
-
 test("DESIGN 7.4: manifests end in a checksum, unless it is switched off", async () => {
   for (const manifestChecksum of [true, false]) {
     const store = new MemoryStore();
@@ -78,7 +59,11 @@ test("DESIGN 7.4: manifests end in a checksum, unless it is switched off", async
 test("DESIGN 7.7: a memtable flush waits while L0 is full, and honours its signal", async () => {
   await using db = await Db.open("db", {
     store: new MemoryStore(),
-    settings: { l0_max_ssts: 2, manifest_poll_interval: "10ms" },
+    settings: {
+      compactor_options: null,
+      l0_max_ssts: 2,
+      manifest_poll_interval: "10ms",
+    },
   });
   for (const key of ["a", "b"]) {
     await db.put(key, "1", LATER);
@@ -99,7 +84,7 @@ test("DESIGN 7.7: a memtable flush waits while L0 is full, and honours its signa
 
 test("DESIGN 7.7: close() does not hang where L0 is full; the rest is replayed", async () => {
   const store = new MemoryStore();
-  const settings = { l0_max_ssts: 1 };
+  const settings = { compactor_options: null, l0_max_ssts: 1 };
   const db = await Db.open("db", { store, settings });
   await db.put("a", "1", LATER);
   await db.flush({ target: "memtable" });
@@ -113,7 +98,7 @@ test("DESIGN 7.7: close() does not hang where L0 is full; the rest is replayed",
 test("DESIGN 7.7: with the WAL off, close() says how much a full L0 left unflushed", async () => {
   const db = await Db.open("db", {
     store: new MemoryStore(),
-    settings: { l0_max_ssts: 1, wal_enabled: false },
+    settings: { compactor_options: null, l0_max_ssts: 1, wal_enabled: false },
   });
   await db.put("a", "1", LATER);
   await db.flush();
@@ -335,7 +320,7 @@ test("DESIGN 7.16: reads see what is written, or on request only what is durable
 
 test("DESIGN 7.17: a cold get asks its candidates at the same time", async () => {
   const inner = new MemoryStore();
-  const settings = { l0_max_ssts: 8 };
+  const settings = { compactor_options: null };
   const db = await Db.open("db", { store: inner, settings });
   for (const value of ["1", "2", "3"]) {
     await db.put("a", value, LATER);
@@ -377,25 +362,4 @@ test("DESIGN 7.23: what SlateDB 0.12 would lose silently is refused", async () =
   const error = await rejection(() => Db.open("db", options));
   assertEquals(error.kind, "invalid");
   assertStringIncludes(error.message, "segmentExtractor");
-});
-
-test("DESIGN 7.3: a memtable flush with the WAL off makes rows durable", async () => {
-  const store = new FaultStore(new MemoryStore());
-  await using db = await Db.open("db", {
-    store,
-    settings: { wal_enabled: false, flush_interval: null },
-  });
-  const held = store.hold(isSstPut);
-  const handle = await db.put("a", "1", LATER);
-  const flush = db.flush();
-  await held.arrived(1);
-  assertEquals(db.status().durableSeq, 0n);
-  held.end();
-  await flush;
-  await handle.durable();
-  assertEquals(db.status().durableSeq, 1n);
-  assertEquals(
-    (await rejection(() => db.flush({ target: "wal" }))).kind,
-    "invalid",
-  );
 });
