@@ -69,6 +69,7 @@ export const COMPONENT_FLAGS: Flags = {
     help: "bloom:BITS, prefix:BYTES, only:BYTES, by comma",
   },
   transform: { value: "NAME", help: "the block transformer: plus-one" },
+  target: { value: "TARGET", help: "who reads what is written: interop, 0.15" },
 };
 
 /** What a command was given, checked for its form alone. */

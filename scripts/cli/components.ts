@@ -8,8 +8,9 @@ import {
   type BlockTransformer,
   DbError,
   type FilterPolicy,
+  fixedPrefix,
+  type FormatTarget,
   type MergeOperator,
-  type PrefixExtractor,
 } from "../../mod.ts";
 
 /**
@@ -58,56 +59,38 @@ export function blockTransformerOf(
 }
 
 /**
- * What `--filters` means for a writer: bits of the whole-key filter of each row.
+ * What `--filters` means: the filters that new SSTs get, and that are asked.
  *
- * @param list Such as `bloom:10`.
- * @returns Bits; `undefined` where nothing was given, 0 for no filter.
- * @throws {DbError} Kind `"invalid"` if a filter is unknown, or cannot be written yet.
- */
-export function filterBitsOf(list: string | undefined): number | undefined {
-  if (list === undefined) return undefined;
-  let bits = 0;
-  for (const { kind, size } of parseFilters(list)) {
-    if (kind !== "bloom") {
-      throw new DbError(
-        "invalid",
-        `--filters ${kind}:${size} cannot be written yet`,
-      );
-    }
-    bits = size;
-  }
-  return bits;
-}
-
-/**
- * What `--filters` means for a reader: prefix filters it may ask; it knows the
- * whole-key filter anyway.
- *
- * @param list Such as `prefix:8,only:8`.
- * @returns Policies.
+ * @param list Such as `bloom:10,prefix:8,only:8`.
+ * @returns Policies; `undefined` where nothing was given.
  * @throws {DbError} Kind `"invalid"` if a filter is unknown.
  */
-export function filterPoliciesOf(list: string | undefined): FilterPolicy[] {
-  const policies: FilterPolicy[] = [];
-  for (const { kind, size } of parseFilters(list ?? "")) {
-    if (kind === "bloom") continue;
+export function filterPoliciesOf(
+  list: string | undefined,
+): FilterPolicy[] | undefined {
+  if (list === undefined) return undefined;
+  return parseFilters(list).flatMap(({ kind, size }): FilterPolicy[] => {
+    if (kind === "bloom") return size === 0 ? [] : [{ bitsPerKey: size }];
     const prefixExtractor = fixedPrefix(size);
-    policies.push({ wholeKeys: kind === "prefix", prefixExtractor });
-  }
-  return policies;
+    return [{ wholeKeys: kind === "prefix", prefixExtractor, bitsPerKey: 10 }];
+  });
 }
 
 /**
- * The extractor of the first bytes of a key, under the oracle's name for it.
+ * What `--target` means; without it, the oldest one that can express the rest.
  *
- * @param bytes How many.
- * @returns The extractor.
+ * @param name What it was given.
+ * @param newer Whether something else that was given needs a newer one.
+ * @returns The target.
+ * @throws {DbError} Kind `"invalid"` if the name is unknown.
  */
-export function fixedPrefix(bytes: number): PrefixExtractor {
-  return {
-    name: `fixed${bytes}`,
-    prefixLength: ({ length }) => length >= bytes ? bytes : undefined,
-  };
+export function formatTargetOf(
+  name: string | undefined,
+  newer: boolean,
+): FormatTarget {
+  const target = name ?? (newer ? "0.15" : "interop");
+  if (target === "interop" || target === "0.15") return target;
+  throw new DbError("invalid", `--target knows interop and 0.15, not ${name}`);
 }
 
 function parseFilters(list: string): { kind: string; size: number }[] {

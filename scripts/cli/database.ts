@@ -16,15 +16,15 @@ import {
   DbReader,
   type DbReaderOptions,
   type DbSettings,
+  fixedPrefix,
   type ObjectStore,
   openStore,
 } from "../../mod.ts";
 import type { Arguments } from "./command.ts";
 import {
   blockTransformerOf,
-  filterBitsOf,
   filterPoliciesOf,
-  fixedPrefix,
+  formatTargetOf,
   mergeOperatorOf,
 } from "./components.ts";
 
@@ -81,14 +81,9 @@ export function withReader<Result>(
   body: (reader: DbReader) => Promise<Result>,
 ): Promise<Result> {
   return withPlace(given, async ({ store, path }) => {
-    const segment = given.count("segment");
     const options: DbReaderOptions = {
       store,
-      filterPolicies: filterPoliciesOf(given.text("filters")),
       ...componentsOf(given),
-      ...(segment === undefined
-        ? {}
-        : { segmentExtractor: fixedPrefix(segment) }),
       ...(given.has("expired") ? { expiredReads: "return" } : {}),
     };
     await using reader = await DbReader.open(path, options);
@@ -108,27 +103,21 @@ export function withWriter<Result>(
   body: (db: Db) => Promise<Result>,
 ): Promise<Result> {
   return withPlace(given, async ({ store, path }) => {
-    if (given.count("segment") !== undefined) {
-      throw new DbError("invalid", "--segment cannot be written yet");
-    }
     const blockKib = given.count("block-kib");
+    const components = componentsOf(given);
+    const { segmentExtractor, filterPolicies = [] } = components;
+    const newer = segmentExtractor !== undefined ||
+      filterPolicies.some((policy) => "prefixExtractor" in policy);
     const options: DbOptions = {
       store,
-      settings: settingsOf(given),
-      ...componentsOf(given),
+      settings: parseSettings(given.text("settings")),
+      formatTarget: formatTargetOf(given.text("target"), newer),
+      ...components,
       ...(blockKib === undefined ? {} : { blockBytes: blockKib * 1024 }),
     };
     await using db = await Db.open(path, options);
     return await body(db);
   });
-}
-
-function settingsOf(given: Arguments): DbSettings {
-  const settings = parseSettings(given.text("settings"));
-  const bits = filterBitsOf(given.text("filters"));
-  return bits === undefined
-    ? settings
-    : { ...settings, filter_bits_per_key: bits };
 }
 
 function parseSettings(text: string | undefined): DbSettings {
@@ -142,11 +131,20 @@ function parseSettings(text: string | undefined): DbSettings {
 
 function componentsOf(
   given: Arguments,
-): Pick<DbOptions, "mergeOperator" | "blockTransformer"> {
+): Pick<
+  DbOptions,
+  "mergeOperator" | "blockTransformer" | "segmentExtractor" | "filterPolicies"
+> {
   const mergeOperator = mergeOperatorOf(given.text("merge"));
   const blockTransformer = blockTransformerOf(given.text("transform"));
+  const filterPolicies = filterPoliciesOf(given.text("filters"));
+  const segment = given.count("segment");
   return {
     ...(mergeOperator === undefined ? {} : { mergeOperator }),
     ...(blockTransformer === undefined ? {} : { blockTransformer }),
+    ...(filterPolicies === undefined ? {} : { filterPolicies }),
+    ...(segment === undefined
+      ? {}
+      : { segmentExtractor: fixedPrefix(segment) }),
   };
 }
