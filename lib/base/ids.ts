@@ -12,6 +12,7 @@ const UUID_REGEXP =
   /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const RANDOM_BITS = 80n;
 const RANDOM_MASK = (1n << RANDOM_BITS) - 1n;
+const STEP_MASK = (1n << 64n) - 1n;
 
 /** A ULID in its text form: 26 upper-case Crockford base32 characters. */
 export type Ulid = string;
@@ -95,9 +96,10 @@ export class UlidSource {
     let bits = BigInt(Math.max(0, Math.floor(this.#runtime.now())));
     for (const byte of random) bits = (bits << 8n) | BigInt(byte);
     // Within one millisecond, or after the clock went back, count upwards from
-    // the last one: order of making is order of text.
+    // the last one: order of making is order of text. By random steps, since
+    // another process may count from the same one.
     if (bits >> RANDOM_BITS <= this.#last >> RANDOM_BITS) {
-      bits = this.#last + 1n;
+      bits = this.#last + 1n + (bits & STEP_MASK);
     }
     this.#last = bits;
     return ulidFromBits(bits);

@@ -56,3 +56,16 @@ test("UlidSource.observe() puts later ids above one seen elsewhere", () => {
 
   assert(source.next() > foreign);
 });
+
+test("UlidSource: two that count from the same one do not meet", () => {
+  const runtime: Runtime = { ...systemRuntime, now: () => 1000 };
+  const seen = ulidFromBits((9000n << 80n) | 7n);
+  const ids = [new UlidSource(runtime), new UlidSource(runtime)].flatMap(
+    (source) => {
+      source.observe(seen);
+      return Array.from({ length: 100 }, () => source.next());
+    },
+  );
+  assertEquals(new Set(ids).size, 200);
+  for (const id of ids) assertEquals(ulidTimeMs(id), 9000);
+});
