@@ -12,6 +12,14 @@
  *
  * @module
  */
+export { Admin } from "./lib/admin/admin.ts";
+export type {
+  AdminOptions,
+  CompactorState,
+  IdRange,
+  RunGcOptions,
+} from "./lib/admin/admin_options.ts";
+export type { CompactionRequest } from "./lib/admin/submission.ts";
 export { MemoryBudget, type MemoryBudgetOptions } from "./lib/base/budget.ts";
 export type { Bytes } from "./lib/base/bytes.ts";
 export type { Duration, PollInterval } from "./lib/base/duration.ts";
@@ -61,6 +69,17 @@ export type {
   WriteOptions,
 } from "./lib/db/write_options.ts";
 export type {
+  Compaction,
+  CompactionContext,
+  Compactions,
+  CompactionSpec,
+  CompactionStatus,
+  CompactionWorker,
+  DrainSpec,
+  Subcompaction,
+  TieredSpec,
+} from "./lib/format/compactions.ts";
+export type {
   Checkpoint,
   ExternalDb,
   Manifest,
@@ -73,6 +92,19 @@ export type { SstInfo, SstType } from "./lib/format/sst_info.ts";
 export type { FilterFormat } from "./lib/format/sst_info.ts";
 export type { FormatVersion } from "./lib/format/sst_layout.ts";
 export type { FormatTarget } from "./lib/format/format_target.ts";
+export type { Rounding } from "./lib/format/seq_tracker.ts";
+export type {
+  GarbageCollectorSettings,
+  GcResource,
+  GcTaskSettings,
+} from "./lib/gc/options.ts";
+export type { GcFilter } from "./lib/gc/sweep.ts";
+export type {
+  Candidate as GcCandidate,
+  GcFailure,
+  GcReport,
+  GcVerdict,
+} from "./lib/gc/verdict.ts";
 export {
   decodeJsonDocument,
   jsonMergePatchOperator,
@@ -87,6 +119,12 @@ export {
   maxOperator,
   minOperator,
 } from "./lib/iter/merge_operators.ts";
+export type {
+  CheckpointOptions,
+  CheckpointRef,
+} from "./lib/manifest/checkpoints.ts";
+export type { CompactionsFile } from "./lib/manifest/compactions_store.ts";
+export type { ManifestFile } from "./lib/manifest/manifest_store.ts";
 export {
   type HistogramValue,
   MemoryRecorder,
