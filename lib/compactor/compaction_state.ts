@@ -182,28 +182,41 @@ export function trim(state: Compactions): Compactions {
  * @param state What was found.
  * @param version The file version the compactor writes.
  * @param manifest The manifest; run ids are given out above its.
- * @returns The new state: nothing is left to a compactor that is no more.
+ * @returns The new state: nothing is left to a compactor that is no more; `state` itself where that is so already.
  */
 export function recover(
   state: Compactions,
   version: 1 | 2,
   manifest: Manifest,
 ): Compactions {
-  const compactions = resolveDestinations(state.compactions, manifest)
-    .filter((compaction) => version === 2 || fitsVersion1(compaction))
-    .map((compaction) => {
-      const { status } = compaction;
-      const isLost = version === 1
-        ? status !== "submitted" && isActive(compaction)
-        // Whose worker lives goes on; the others lose their claim in time.
-        : status === "scheduled" ||
-          status === "running" && compaction.worker === undefined;
-      if (isLost) return withStatus(compaction, "submitted");
-      if (version === 2 || isActive(compaction)) return compaction;
-      const { id, spec, outputs } = compaction;
-      return { id, spec, status, outputs };
-    });
-  return trim({ ...state, version, compactions });
+  const fitting = version === 2
+    ? state.compactions
+    : state.compactions.filter(fitsVersion1);
+  const compactions = resolveDestinations(fitting, manifest).map(
+    version === 2 ? recoverScheduled : recoverAlone,
+  );
+  const isSame = version === state.version &&
+    compactions.length === state.compactions.length &&
+    compactions.every((compaction, i) => compaction === state.compactions[i]);
+  return trim(isSame ? state : { ...state, version, compactions });
+}
+
+/** Whose worker lives goes on; the others lose their claim in time. */
+function recoverScheduled(compaction: Compaction): Compaction {
+  const { status, worker } = compaction;
+  const isLost = status === "scheduled" ||
+    status === "running" && worker === undefined;
+  return isLost ? withStatus(compaction, "submitted") : compaction;
+}
+
+function recoverAlone(compaction: Compaction): Compaction {
+  const { id, spec, status, outputs, worker, context } = compaction;
+  if (isActive(compaction) && status !== "submitted") {
+    return withStatus(compaction, "submitted");
+  }
+  return worker === undefined && context === undefined
+    ? compaction
+    : { id, spec, status, outputs };
 }
 
 /**
@@ -221,7 +234,7 @@ export function resolveDestinations(
   known: ReadonlyMap<Ulid, number> = new Map(),
 ): Compaction[] {
   const reserved = new Set(known.values());
-  for (const { spec } of compactions) {
+  for (const { spec } of compactions.filter(isActive)) {
     if (spec.kind === "tiered" && spec.destination !== undefined) {
       reserved.add(spec.destination);
     }

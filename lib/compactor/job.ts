@@ -18,7 +18,7 @@
 import { compareBytes } from "../base/bytes.ts";
 import { DbError } from "../base/errors.ts";
 import type { Ulid } from "../base/ids.ts";
-import type { KeyRange } from "../base/key_range.ts";
+import type { KeyBound, KeyRange } from "../base/key_range.ts";
 import type {
   Compaction,
   CompactionContext,
@@ -31,7 +31,7 @@ import type {
   SstHandle,
 } from "../format/manifest.ts";
 import { dataEnd } from "../format/sst_info.ts";
-import { findTree, inputsOf } from "../manifest/run_edit.ts";
+import { findTree, inputsOf, keysOf } from "../manifest/run_edit.ts";
 import type { JobExecutor } from "./executor.ts";
 import type { PartResult } from "./part.ts";
 
@@ -236,18 +236,21 @@ function resultOf(
  * @throws {DbError} Kind `"data"` if one has no keys, or begins below the end of the one before.
  */
 export function checkAscending(ssts: readonly SstHandle[]): void {
-  ssts.forEach(({ id, info }, i) => {
-    const before = ssts[i - 1]?.info.lastEntry;
-    if (
-      info.firstEntry !== undefined && info.lastEntry !== undefined &&
-      compareBytes(info.firstEntry, info.lastEntry) <= 0 &&
-      (before === undefined || compareBytes(before, info.firstEntry) <= 0)
-    ) return;
-    throw new DbError(
-      "data",
-      `SST ${id} cannot be part of a run: its keys do not follow those of the one before`,
-    );
-  });
+  let before: KeyBound | undefined;
+  for (const handle of ssts) {
+    const keys = keysOf(handle);
+    const order = before === undefined || keys === undefined
+      ? -1
+      : compareBytes(before.key, keys.lower.key);
+    // A key may end one SST and begin the next: SlateDB divides its versions.
+    if (keys === undefined || order > 0) {
+      throw new DbError(
+        "data",
+        `SST ${handle.id} cannot be part of a run: its keys do not follow those of the one before`,
+      );
+    }
+    before = keys.upper;
+  }
 }
 
 function min(a: bigint, b: bigint | undefined): bigint {

@@ -23,7 +23,6 @@ import type { Logger } from "../base/log.ts";
 import { noRecorder } from "../base/metrics.ts";
 import { type Runtime, sleep } from "../base/runtime.ts";
 import { BlockCache } from "../cache/block_cache.ts";
-import type { CachedBlock } from "../cache/cached_block.ts";
 import type { Kernel } from "../codec/kernel.ts";
 import type { ExternalDb, SortedRun, SstHandle } from "../format/manifest.ts";
 import { dataEnd } from "../format/sst_info.ts";
@@ -35,12 +34,17 @@ import type { ByteSink } from "../sst/sst_body.ts";
 import { SstEncoder, type SstEncoderOptions } from "../sst/sst_encoder.ts";
 import { SstStore } from "../sst/sst_store.ts";
 import type { SstTable } from "../sst/sst_table.ts";
-import { TableSource, type TableSourceOptions } from "../sst/table_source.ts";
 import {
   type CompactionFilterSupplier,
   FilterSink,
 } from "./compaction_filter.ts";
 import { OutputWriter } from "./output_writer.ts";
+import {
+  PartCounter,
+  PartInput,
+  type PartProgress,
+  type ReadLimits,
+} from "./part_input.ts";
 import { rangeFrom, readLastRow, ResumeSink } from "./resume.ts";
 
 /** One part of a compaction, as plain data: it crosses threads. */
@@ -74,13 +78,9 @@ export type SstEncoding = Omit<
 >;
 
 /** How parts are run, as plain data. */
-export interface PartLimits {
+export interface PartLimits extends ReadLimits {
   /** Bytes at which an output SST ends. */
   readonly maxSstBytes: number;
-  /** Reads of one input under way at once. */
-  readonly maxFetchTasks: number;
-  /** The most that one read takes. */
-  readonly bytesToFetch: number;
 }
 
 /** What a part works with. */
@@ -107,14 +107,6 @@ export interface PartTools {
   readonly compactionFilter?: CompactionFilterSupplier | undefined;
 }
 
-/** How far a part has come. */
-export interface PartProgress {
-  /** Bytes of blocks read. */
-  readonly readBytes: number;
-  /** All SSTs stored, those of an earlier attempt first. */
-  readonly outputs: readonly SstHandle[];
-}
-
 /** What a part has made. */
 export interface PartResult {
   /** All SSTs of the part, ascending. */
@@ -135,14 +127,6 @@ export interface PartHooks {
   readonly onProgress: (progress: PartProgress) => void;
 }
 
-/** Bytes of reads that all inputs of a part may have in memory together. */
-const READ_AHEAD_BUDGET = 64 * 1024 * 1024;
-/** Smaller reads cost more than they spare. */
-const MIN_READ_BYTES = 128 * 1024;
-/** A read that is not waited for holds up everybody else meanwhile. */
-const MAX_SYNC_READ_BYTES = 512 * 1024;
-/** Bytes read between two reports. */
-const REPORT_BYTES = 4 * 1024 * 1024;
 /** Index, filter and stats are about this share of an SST. */
 const TAIL_SHARE = 1 / 16;
 const MIN_SST_ROOM = 64 * 1024;
@@ -266,7 +250,7 @@ async function rewritePart(
   const range = last === undefined
     ? request.range
     : rangeFrom(request.range, last);
-  const progress = new Progress(request.written, hooks);
+  const counter = new PartCounter(request.written, hooks.onProgress);
   const expectedBytes = expectedSstBytes(request, limits);
   await using writer = new OutputWriter({
     kernel,
@@ -276,18 +260,14 @@ async function rewritePart(
     maxSstBytes: limits.maxSstBytes,
     written: request.written,
     signal,
-    onOutput: (outputs) => progress.stored(outputs),
+    onOutput: (outputs) => counter.stored(outputs),
   });
   const resumed: RowSink = last === undefined
     ? writer
     : new ResumeSink(kernel, last, writer);
   const filter = await filterOf(request, tools, resumed);
   const sources = inputs.map((tables) =>
-    new CountedSource(
-      tables,
-      readOptions(tables, inputs.length, limits),
-      progress,
-    )
+    new PartInput(tables, inputs.length, limits, counter)
   );
   let rowsRead = 0;
   if (range !== undefined) {
@@ -353,77 +333,4 @@ function expectedSstBytes(
     .reduce((sum, { info }) => sum + dataEnd(info), 0);
   const bytes = Math.min(inputBytes, maxSstBytes);
   return Math.ceil(bytes * (1 + TAIL_SHARE)) + MIN_SST_ROOM;
-}
-
-function readOptions(
-  tables: readonly SstTable[],
-  sources: number,
-  { maxFetchTasks, bytesToFetch }: PartLimits,
-): TableSourceOptions {
-  const share = READ_AHEAD_BUDGET / (sources * maxFetchTasks);
-  const most = tables[0]?.synchronous === true
-    ? MAX_SYNC_READ_BYTES
-    : Math.max(MIN_READ_BYTES, Math.floor(share));
-  return {
-    descending: false,
-    cacheBlocks: false,
-    readAheadBytes: Math.min(bytesToFetch, most),
-    maxFetchTasks,
-  };
-}
-
-/** A table source that counts what it reads. */
-class CountedSource extends TableSource {
-  readonly #progress: Progress;
-
-  constructor(
-    tables: readonly SstTable[],
-    options: TableSourceOptions,
-    progress: Progress,
-  ) {
-    super(tables, options);
-    this.#progress = progress;
-  }
-
-  override next(): CachedBlock | undefined | Promise<CachedBlock | undefined> {
-    const block = super.next();
-    if (block instanceof Promise) {
-      return block.then((block) => this.#count(block));
-    }
-    return this.#count(block);
-  }
-
-  #count(block: CachedBlock | undefined): CachedBlock | undefined {
-    if (block !== undefined) this.#progress.read(block.bytes);
-    return block;
-  }
-}
-
-/** What was read and stored, and when to say so. */
-class Progress {
-  readonly #onProgress: PartHooks["onProgress"];
-  #outputs: readonly SstHandle[];
-  #readBytes = 0;
-  #reportAt = REPORT_BYTES;
-
-  constructor(written: readonly SstHandle[], { onProgress }: PartHooks) {
-    this.#outputs = written;
-    this.#onProgress = onProgress;
-  }
-
-  read(bytes: number): void {
-    this.#readBytes += bytes;
-    if (this.#readBytes < this.#reportAt) return;
-    this.#reportAt = this.#readBytes + REPORT_BYTES;
-    this.#report();
-  }
-
-  stored(outputs: readonly SstHandle[]): void {
-    this.#outputs = outputs;
-    this.#report();
-  }
-
-  #report(): void {
-    this.#onProgress({ readBytes: this.#readBytes, outputs: this.#outputs });
-  }
 }

@@ -41,6 +41,13 @@ export interface CompactionsStoreOptions {
   readonly runtime: Runtime;
   /** Whether to write the trailer that makes damage detectable. */
   readonly checksum: boolean;
+  /**
+   * A look older than this proves nothing about numbers that do not exist: they
+   * may have come and gone. Half of the collectors' minimum age.
+   *
+   * @default {150000}
+   */
+  readonly staleAfterMs?: number;
 }
 
 /** One stored compactions file, as a listing shows it. */
@@ -68,6 +75,7 @@ export interface OpenCompactionsOptions {
 /** A change of the compactor's state: pure, and bears meeting its own result. */
 export type CompactionsEdit = (state: Compactions) => Compactions;
 
+const DEFAULT_STALE_AFTER_MS = 150_000;
 /** A number taken by others this often means more than bad luck. */
 const MAX_LOST_RACES = 1000;
 
@@ -160,6 +168,7 @@ export class CompactionsStore {
    */
   async open(options: OpenCompactionsOptions): Promise<HeldCompactions> {
     const { epoch, version, timeoutMs, signal } = options;
+    let isOpen = false;
     const fenced = await FencedObject.open({
       object: this.#object,
       epoch: {
@@ -167,7 +176,7 @@ export class CompactionsStore {
         get: ({ compactorEpoch }: Compactions) => compactorEpoch,
         set: (state: Compactions, compactorEpoch: number) => ({
           ...state,
-          version: versionFor(state, version),
+          version: isOpen ? version : versionFor(state, version),
           compactorEpoch,
         }),
       },
@@ -177,7 +186,9 @@ export class CompactionsStore {
       timeoutMs,
       signal,
     });
-    return new HeldCompactions(fenced);
+    isOpen = true;
+    const { runtime, staleAfterMs = DEFAULT_STALE_AFTER_MS } = this.#options;
+    return new HeldCompactions(fenced, runtime, staleAfterMs);
   }
 
   /**
@@ -222,14 +233,27 @@ export class CompactionsStore {
 /** The compactor's state, held under its epoch. */
 export class HeldCompactions {
   readonly #fenced: FencedObject<Compactions>;
+  readonly #runtime: Runtime;
+  readonly #staleAfterMs: number;
+  /** When the last look began, by the system clock, which goes on while a machine sleeps. */
+  #lookedAtMs: number;
 
   /**
    * Constructs a new {@linkcode HeldCompactions}; see `CompactionsStore.open`.
    *
    * @param fenced The object, held.
+   * @param runtime The clock.
+   * @param staleAfterMs A look older than this proves little.
    */
-  constructor(fenced: FencedObject<Compactions>) {
+  constructor(
+    fenced: FencedObject<Compactions>,
+    runtime: Runtime,
+    staleAfterMs: number,
+  ) {
     this.#fenced = fenced;
+    this.#runtime = runtime;
+    this.#staleAfterMs = staleAfterMs;
+    this.#lookedAtMs = runtime.now();
   }
 
   /** The epoch it is held under. */
@@ -244,18 +268,24 @@ export class HeldCompactions {
 
   /** Milliseconds since a look at the store last showed that the epoch holds. */
   get msSinceLook(): number {
-    return this.#fenced.msSinceLook;
+    return Math.max(
+      this.#fenced.msSinceLook,
+      this.#runtime.now() - this.#lookedAtMs,
+    );
   }
 
   /**
    * Looks for a newer state.
    *
-   * @param how `"probe"` suffices for a holder that looks often.
    * @returns The latest state.
    * @throws {DbError} Kind `"closed"` (`fenced`) if another compactor took over.
    */
-  async refresh(how: "probe" | "thoroughly" = "probe"): Promise<Compactions> {
-    return numbered(await this.#fenced.refresh(how));
+  async refresh(): Promise<Compactions> {
+    const isStale = this.msSinceLook >= this.#staleAfterMs;
+    const lookedAtMs = this.#runtime.now();
+    const latest = await this.#fenced.refresh(isStale ? "thoroughly" : "probe");
+    this.#lookedAtMs = lookedAtMs;
+    return numbered(latest);
   }
 
   /**
@@ -266,7 +296,13 @@ export class HeldCompactions {
    * @throws {DbError} Kind `"closed"` (`fenced`) if another compactor took over; what `edit` throws.
    */
   async update(edit: CompactionsEdit): Promise<Compactions> {
-    return numbered(await this.#fenced.update(edit));
+    // The next number may have been written and collected since.
+    if (this.msSinceLook >= this.#staleAfterMs) await this.refresh();
+    const lookedAtMs = this.#runtime.now();
+    const before = this.#fenced.latest;
+    const after = await this.#fenced.update(edit);
+    if (after !== before) this.#lookedAtMs = lookedAtMs;
+    return numbered(after);
   }
 }
 

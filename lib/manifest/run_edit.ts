@@ -13,6 +13,7 @@
 import { equalBytes } from "../base/bytes.ts";
 import { DbError, invariant } from "../base/errors.ts";
 import type { Ulid } from "../base/ids.ts";
+import { intersect, type KeyRange } from "../base/key_range.ts";
 import type {
   Manifest,
   Segment,
@@ -108,6 +109,24 @@ export function inputsOf(
 }
 
 /**
+ * The keys an SST may hold, as far as the reference to it lets them be seen.
+ *
+ * @param handle The reference.
+ * @returns First to last key; `undefined` where it says neither, or nothing can be seen.
+ */
+export function keysOf(
+  { info, visibleRange }: SstHandle,
+): Required<KeyRange> | undefined {
+  const { firstEntry, lastEntry } = info;
+  if (firstEntry === undefined || lastEntry === undefined) return undefined;
+  const keys = intersect({
+    lower: { key: firstEntry, inclusive: true },
+    upper: { key: lastEntry, inclusive: true },
+  }, visibleRange ?? {});
+  return keys as Required<KeyRange> | undefined;
+}
+
+/**
  * Puts a run in the place of L0 SSTs and runs.
  *
  * @param manifest The manifest.
@@ -164,7 +183,23 @@ function requireTree(manifest: Manifest, segment: Uint8Array): Tree {
   throw new DbError("invalid", "the compaction's segment does not exist");
 }
 
-/** Whether an earlier attempt at the same edit took effect. */
+/**
+ * Whether a run took the place of its inputs already.
+ *
+ * @param manifest The manifest.
+ * @param inputs What the run was made of.
+ * @param run The run.
+ * @returns Whether {@linkcode replaceByRun} has nothing left to do.
+ */
+export function isReplacedByRun(
+  manifest: Manifest,
+  inputs: Inputs,
+  run: SortedRun,
+): boolean {
+  const tree = findTree(manifest, inputs.segment);
+  return tree !== undefined && isReplaced(tree, inputsOf(tree, inputs), run);
+}
+
 function isReplaced(
   tree: Tree,
   found: { l0: readonly SstHandle[]; runs: readonly SortedRun[] },

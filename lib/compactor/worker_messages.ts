@@ -1,0 +1,78 @@
+/**
+ * What a database and its compaction workers say to each other: plain data,
+ * since nothing else crosses a thread.
+ *
+ * @module
+ */
+import type { PlainError } from "../base/errors.ts";
+import type { LogLevel } from "../base/log.ts";
+import type { MergeOperator } from "../iter/merge_operator.ts";
+import type { BlockTransformer } from "../sst/block_transformer.ts";
+import type { CompactionFilterSupplier } from "./compaction_filter.ts";
+import type {
+  PartLimits,
+  PartRequest,
+  PartResult,
+  SstEncoding,
+} from "./part.ts";
+import type { PartProgress } from "./part_input.ts";
+
+/** What a worker is told once. */
+export interface WorkerSetup {
+  /** The URL by which the store is opened again. */
+  readonly storeUrl: string;
+  /** The database's path. */
+  readonly root: string;
+  /** How SSTs are written. */
+  readonly encoding: SstEncoding;
+  /** Sizes of reads and SSTs. */
+  readonly limits: PartLimits;
+  /** URL of a {@linkcode CompactionModule}, where user code takes part. */
+  readonly module: string | undefined;
+}
+
+/** What a module of user code for workers may export: functions cannot cross. */
+export interface CompactionModule {
+  /** Folds merge operands. */
+  readonly mergeOperator?: MergeOperator;
+  /** The step after compression. */
+  readonly blockTransformer?: BlockTransformer;
+  /** Judges rows. */
+  readonly compactionFilter?: CompactionFilterSupplier;
+}
+
+/** From the database to a worker. */
+export type ToWorker =
+  | { readonly kind: "setup"; readonly setup: WorkerSetup }
+  | {
+    readonly kind: "run";
+    readonly part: number;
+    readonly request: PartRequest;
+  }
+  | { readonly kind: "abort"; readonly part: number };
+
+/** From a worker to the database. */
+export type FromWorker =
+  | { readonly kind: "ready" }
+  | { readonly kind: "unfit"; readonly error: PlainError }
+  | { readonly kind: "alive" }
+  | {
+    readonly kind: "log";
+    readonly level: LogLevel;
+    readonly message: string;
+  }
+  | {
+    readonly kind: "progress";
+    readonly part: number;
+    readonly progress: PartProgress;
+  }
+  | {
+    readonly kind: "done";
+    readonly part: number;
+    readonly result: PartResult;
+  }
+  | {
+    readonly kind: "failed";
+    readonly part: number;
+    readonly error: PlainError;
+  };
