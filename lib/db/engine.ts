@@ -12,6 +12,7 @@ import { DbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { LsmState } from "../lsm/lsm_state.ts";
+import type { HeldManifest } from "../manifest/held_manifest.ts";
 import type { ReadContext } from "../read/read_context.ts";
 import type { Wal } from "../wal/wal.ts";
 import type { Backpressure } from "../write/backpressure.ts";
@@ -19,6 +20,7 @@ import type { Committer } from "../write/commit.ts";
 import type { RowClock } from "../write/row_clock.ts";
 import type { Sequence } from "../write/sequence.ts";
 import type { WriteHandle } from "../write/write_handle.ts";
+import type { Background } from "./background.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { ReadPoint } from "./reads.ts";
 import { type DbStatus, type TreeStatus, treeStatus } from "./status.ts";
@@ -33,7 +35,9 @@ export interface EngineParts {
   readonly clock: RowClock;
   readonly committer: Committer;
   readonly backpressure: Backpressure;
+  readonly manifest: HeldManifest;
   readonly flusher: Flusher;
+  readonly background: Background;
   readonly readContext: ReadContext;
   readonly logger: Logger;
   /** The prefixes of all segments, stored and in memory. */
@@ -71,6 +75,11 @@ export class Engine {
     this.readContext = parts.readContext;
     this.state = parts.state;
     this.clock = parts.clock;
+  }
+
+  /** Begins what runs beside it. */
+  start(): void {
+    this.#parts.background.start();
   }
 
   /**
@@ -173,11 +182,12 @@ export class Engine {
       );
     }
     return this.lifecycle.close(async (failed) => {
-      const { backpressure, wal, flusher, state } = this.#parts;
+      const { backpressure, wal, flusher, background, state } = this.#parts;
       try {
         await backpressure.close(this.lifecycle.closedError());
         if (!failed) await this.#flushBeforeClose(flush);
       } finally {
+        await background.stop(!failed);
         await flusher.stop();
         await wal.close({ flush: false });
         this.#lastTree = this.#tree;

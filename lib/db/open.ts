@@ -9,7 +9,7 @@
  *            cannot make anything durable
  * replay     what the log has above L0, into memtables; full ones are flushed
  *            meanwhile, so memory stays bounded
- * loops      polling begins
+ * loops      polling and collecting begin
  * ```
  *
  * Dying anywhere in between leaves a database that the next open takes over.
@@ -36,6 +36,7 @@ import { decodeSection } from "../sst/section.ts";
 import { fenceWal } from "../wal/object_wal_fence.ts";
 import { replayWal } from "../wal/object_wal_replay.ts";
 import type { Wal } from "../wal/wal.ts";
+import { openBackground } from "./background.ts";
 import { Engine } from "./engine.ts";
 import {
   openFlusher,
@@ -202,7 +203,9 @@ async function startEngine(
       lifecycle,
       state,
       wal,
+      manifest,
       flusher,
+      background: openBackground(opening, { manifest, state, flusher }),
       ...openWriter(
         opening,
         { state, wal, flusher, replayed, prefixes },
@@ -216,6 +219,7 @@ async function startEngine(
       }),
       logger: opening.logger,
     });
+    engine.start();
     return engine;
   } catch (error) {
     await flusher.stop();

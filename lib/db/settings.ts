@@ -17,12 +17,18 @@ import {
 import { DbError } from "../base/errors.ts";
 import type { Compression } from "../codec/compression.ts";
 import {
+  type GarbageCollectorSettings,
+  type GcOptions,
+  resolveGcOptions,
+} from "../gc/options.ts";
+import {
   SETTINGS_SCHEMA,
   type SettingsSchema,
   type SettingType,
 } from "./settings_schema.ts";
 
 const MIB = 1024 * 1024;
+const DEFAULT_MIN_AGE_MS = 300_000;
 
 /**
  * Settings of a database, with SlateDB's names and meaning; a file made for
@@ -136,8 +142,12 @@ export interface DbSettings {
   object_store_max_retries?: number | null;
   /** The compactor's settings; `null` runs none. */
   compactor_options?: Readonly<Record<string, unknown>> | null;
-  /** The collector's settings; `null` runs none. */
-  garbage_collector_options?: Readonly<Record<string, unknown>> | null;
+  /**
+   * The collector's settings; `null` runs none, and then another process should.
+   *
+   * @default {{}}
+   */
+  garbage_collector_options?: GarbageCollectorSettings | null;
   /** Settings of the disk cache. */
   object_store_cache_options?: Readonly<Record<string, unknown>> | null;
   /** Accepted for SlateDB's files; metrics are registered all alike. */
@@ -163,7 +173,12 @@ export interface ResolvedSettings {
   readonly compression: Compression;
   readonly defaultTtlMs: number | undefined;
   readonly objectStoreMaxRetries: number | undefined;
+  /** What the collector of this process does; `undefined`: there is none. */
+  readonly gc: GcOptions | undefined;
+  /** The least age of WAL files that a collector deletes. */
   readonly walMinAgeMs: number;
+  /** The least age of files that views need and that a collector deletes. */
+  readonly viewMinAgeMs: number;
 }
 
 /**
@@ -202,7 +217,7 @@ export function resolveSettings(settings: DbSettings = {}): ResolvedSettings {
     defaultTtlMs: settings.default_ttl_millis ?? settings.default_ttl ??
       undefined,
     objectStoreMaxRetries: settings.object_store_max_retries ?? undefined,
-    walMinAgeMs: walMinAgeOf(settings),
+    ...collectionOf(settings.garbage_collector_options),
   };
   checkRelations(resolved);
   return Object.freeze(resolved);
@@ -243,12 +258,20 @@ function flushIntervalOf(settings: DbSettings): number | undefined {
   return parseDuration(settings.flush_interval ?? "100ms", "flush_interval");
 }
 
-function walMinAgeOf(settings: DbSettings): number {
-  const options = settings.garbage_collector_options?.["wal_options"] as
-    | { min_age?: Duration }
-    | null
-    | undefined;
-  return parseDuration(options?.min_age ?? "300s", "wal_options.min_age");
+/** Where no collector runs here, one of another process does by the defaults. */
+function collectionOf(
+  settings: GarbageCollectorSettings | null | undefined,
+): Pick<ResolvedSettings, "gc" | "walMinAgeMs" | "viewMinAgeMs"> {
+  const gc = settings === null ? undefined : resolveGcOptions(settings);
+  const { wal, compacted, manifest } = gc?.tasks ?? {};
+  return {
+    gc,
+    walMinAgeMs: wal?.minAgeMs ?? DEFAULT_MIN_AGE_MS,
+    viewMinAgeMs: Math.min(
+      compacted?.minAgeMs ?? DEFAULT_MIN_AGE_MS,
+      manifest?.minAgeMs ?? DEFAULT_MIN_AGE_MS,
+    ),
+  };
 }
 
 const COMPRESSIONS: readonly Compression[] = ["snappy", "zlib", "lz4", "zstd"];

@@ -22,8 +22,8 @@ export interface SettingsSchema {
 }
 
 const GC_TASK: SettingsSchema = {
-  interval: "duration",
-  poll_interval: "duration",
+  "interval?": "poll",
+  "poll_interval?": "poll",
   min_age: "duration",
   dry_run: "boolean",
 };
