@@ -61,6 +61,7 @@ export class FencedObject<Value> {
   #lookedAtMs: number;
   /** The last of the calls that follow one another. */
   #tail: Promise<unknown> = Promise.resolve();
+  readonly #closing = new AbortController();
 
   private constructor(
     options: OpenFencedOptions<Value>,
@@ -186,7 +187,11 @@ export class FencedObject<Value> {
           value: this.#access.set(edited, this.epoch),
         };
         const lookedAtMs = this.#runtime.monotonicMs();
-        const creation = await this.#object.tryCreate(next.id, next.value);
+        const creation = await this.#object.tryCreate(
+          next.id,
+          next.value,
+          this.#closing.signal,
+        );
         if (creation === "created") {
           this.#lookedAtMs = lookedAtMs;
           this.#latest = next;
@@ -197,11 +202,23 @@ export class FencedObject<Value> {
     });
   }
 
+  /**
+   * Ends what is under way, and lets nothing begin any more. A change that was
+   * on its way may still take effect.
+   *
+   * @returns Resolves when no request is made any more; never rejects.
+   */
+  async close(): Promise<void> {
+    this.#closing.abort(new DbError("closed", "the database is closed"));
+    await this.#tail;
+  }
+
   async #refresh(how: "probe" | "thoroughly"): Promise<Numbered<Value>> {
     const lookedAtMs = this.#runtime.monotonicMs();
+    const { signal } = this.#closing;
     const latest = how === "probe"
-      ? await this.#object.readLatest(this.#latest)
-      : await this.#object.readLatestThoroughly();
+      ? await this.#object.readLatest(this.#latest, signal)
+      : await this.#object.readLatestThoroughly(signal);
     if (latest === undefined || latest.id < this.#latest.id) {
       throw new DbError(
         "data",
@@ -227,7 +244,11 @@ export class FencedObject<Value> {
   }
 
   #inTurn<Result>(body: () => Promise<Result>): Promise<Result> {
-    const result = this.#tail.then(body);
+    const { signal } = this.#closing;
+    const result = this.#tail.then(() => {
+      throwIfAborted(signal);
+      return abortable(body(), signal);
+    });
     // The next one's turn comes however this one ends.
     this.#tail = result.catch(() => {});
     return result;

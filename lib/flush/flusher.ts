@@ -195,6 +195,7 @@ export class Flusher {
     this.#abort.abort();
     await this.#loop.stop();
     await Promise.allSettled(this.#uploads.map(({ done }) => done));
+    await this.#options.manifest.close();
     this.progressed.fire();
   }
 

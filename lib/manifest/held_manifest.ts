@@ -124,6 +124,15 @@ export class HeldManifest {
     return this.#refresh("thoroughly");
   }
 
+  /**
+   * Ends what is under way; see `FencedObject.close`.
+   *
+   * @returns Resolves when no request is made any more; never rejects.
+   */
+  close(): Promise<void> {
+    return this.#fenced.close();
+  }
+
   async #refresh(
     how: "probe" | "thoroughly" = this.#isStale() ? "thoroughly" : "probe",
   ): Promise<void> {
