@@ -4,7 +4,7 @@
  * @module
  */
 import { isSstGet, isSstPut, isWalPut } from "../support/calls.ts";
-import { FaultStore } from "../../lib/testing/mod.ts";
+import { FaultStore, ManualRuntime } from "../../lib/testing/mod.ts";
 import { Db, type DbError, MemoryStore } from "../../mod.ts";
 import { assertEquals, assertRejects } from "../support/assert.ts";
 import { runScript } from "../support/child.ts";
@@ -200,6 +200,32 @@ test("a signal ends an opening that waits for the store", async () => {
   abort.abort(new Error("enough"));
   assertEquals((await rejection(() => open)).message, "enough");
   held.end();
+});
+
+test("a closed database asks its store for nothing more, though the store is down", async () => {
+  const runtime = new ManualRuntime();
+  const store = new FaultStore(new MemoryStore());
+  const db = await Db.open("db", {
+    store,
+    runtime,
+    settings: { l0_sst_size_bytes: 1000, flush_interval: "1ms" },
+  });
+  // Held up with a manifest under way, an SST and a WAL file behind it.
+  store.plan = ({ operation, name }) =>
+    operation === "put" && name.includes("/manifest/")
+      ? { kind: "fail-before" }
+      : undefined;
+  await db.put("a", new Uint8Array(2000), LATER);
+  await runtime.advance(3000);
+  store.plan = () => ({ kind: "fail-before" });
+  await db.put("b", new Uint8Array(2000), LATER);
+  await runtime.advance(3000);
+
+  await runtime.run(db.close({ flush: "none" }));
+
+  const { length } = store.calls;
+  await runtime.advance(3_600_000);
+  assertEquals([runtime.timers, store.calls.length], [0, length]);
 });
 
 test("no timer keeps the process alive, open or closed", async () => {
