@@ -45,6 +45,19 @@ export {
 export type { Entry, Row, RowKind } from "./lib/base/row.ts";
 export type { Runtime } from "./lib/base/runtime.ts";
 export type { Compression } from "./lib/codec/compression.ts";
+export type {
+  CompactionFilter,
+  CompactionFilterSupplier,
+  FilterContext,
+  FilterDecision,
+} from "./lib/compactor/compaction_filter.ts";
+export type { CompactorStatus } from "./lib/compactor/compactor.ts";
+export type { CompactNowOptions } from "./lib/compactor/manual_compactions.ts";
+export type { JobStatus } from "./lib/compactor/running_jobs.ts";
+export type {
+  CompactionScheduler,
+  CompactorView,
+} from "./lib/compactor/scheduler.ts";
 export type { WritableOptions, WritableRow } from "./lib/db/bulk_load.ts";
 export { Db } from "./lib/db/db.ts";
 export { DbReader, type DbReaderOptions } from "./lib/db/db_reader.ts";

@@ -1,11 +1,12 @@
 /**
  * What runs beside an open database, whether or not anybody calls it: the
- * collector, and the lease of views that are read for long.
+ * compactor, the collector, and the lease of views that are read for long.
  *
  * Owns: their beginning and end. Does not own: what they do.
  *
  * @module
  */
+import type { Compactor } from "../compactor/compactor.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { Collector } from "../gc/collector.ts";
@@ -14,28 +15,38 @@ import { CompactionsStore } from "../manifest/compactions_store.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
 import { ManifestStore } from "../manifest/manifest_store.ts";
 import { ViewLease } from "../manifest/view_lease.ts";
+import { openDbCompactor } from "./compacting.ts";
 import type { Opening } from "./engine_parts.ts";
 
 /** What runs beside one open database. */
 export class Background {
   readonly #lease: ViewLease;
   readonly #collector: Collector | undefined;
+  /** Merges SSTs, unless another process does. */
+  readonly compactor: Compactor | undefined;
 
   /**
    * Constructs a new {@linkcode Background}; nothing runs yet.
    *
    * @param lease Keeps the files of views that are read for long.
    * @param collector Deletes what nothing needs, unless somebody else does.
+   * @param compactor Merges SSTs, unless somebody else does.
    */
-  constructor(lease: ViewLease, collector: Collector | undefined) {
+  constructor(
+    lease: ViewLease,
+    collector: Collector | undefined,
+    compactor: Compactor | undefined,
+  ) {
     this.#lease = lease;
     this.#collector = collector;
+    this.compactor = compactor;
   }
 
   /** Begins. */
   start(): void {
     this.#lease.start();
     this.#collector?.start();
+    this.compactor?.start();
   }
 
   /**
@@ -45,6 +56,7 @@ export class Background {
    * @returns Resolves when nothing runs any more; never rejects.
    */
   async stop(isOwner: boolean): Promise<void> {
+    await this.compactor?.stop();
     await this.#collector?.stop();
     await this.#lease.stop(isOwner);
   }
@@ -101,5 +113,6 @@ export function openBackground(
     recorder,
     onFailure,
   });
-  return new Background(lease, collector);
+  const compactor = openDbCompactor(opening, parts);
+  return new Background(lease, collector, compactor);
 }

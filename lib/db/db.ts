@@ -7,10 +7,8 @@ import type { Bytes } from "../base/bytes.ts";
 import { throwIfAborted } from "../base/errors.ts";
 import type { Entry } from "../base/row.ts";
 import { RowFlag } from "../codec/abi.ts";
-import { checkedKey, checkedValue } from "../memtable/row_input.ts";
+import type { CompactNowOptions as CompactOptions } from "../compactor/manual_compactions.ts";
 import type { KeyExplanation } from "../read/explain.ts";
-import type { TtlOptions } from "../write/expiry.ts";
-import type { SeqInput } from "../write/sequence.ts";
 import { NO_TTL, type WriteBatch } from "../write/write_batch.ts";
 import type { WriteHandle } from "../write/write_handle.ts";
 import {
@@ -20,6 +18,7 @@ import {
 } from "./bulk_load.ts";
 import type { Engine } from "./engine.ts";
 import { openEngine } from "./open.ts";
+import type { DbCheckpointOptions } from "./new_checkpoint.ts";
 import type { DbOptions } from "./open_options.ts";
 import type { ReadOptions, ScanOptions } from "./read_options.ts";
 import { Reads } from "./reads.ts";
@@ -34,6 +33,7 @@ import type {
   PutOptions,
   WriteOptions,
 } from "./write_options.ts";
+import { Writes } from "./writes.ts";
 
 const NO_OPTIONS: PutOptions = Object.freeze({});
 
@@ -57,9 +57,11 @@ const NO_OPTIONS: PutOptions = Object.freeze({});
 export class Db implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #reads: Reads;
+  readonly #writes: Writes;
 
   private constructor(engine: Engine) {
     this.#engine = engine;
+    this.#writes = new Writes(engine);
     this.#reads = new Reads({
       context: engine.readContext,
       guard: () => engine.lifecycle.guard(),
@@ -94,7 +96,7 @@ export class Db implements AsyncDisposable {
     value: Bytes,
     options: PutOptions = NO_OPTIONS,
   ): Promise<WriteHandle> {
-    return this.#writeRow(0, key, value, options, options);
+    return this.#writes.row(0, key, value, options, options);
   }
 
   /**
@@ -107,7 +109,7 @@ export class Db implements AsyncDisposable {
    * @throws {DbError} Kind `"invalid"` if an argument is.
    */
   delete(key: Bytes, options: WriteOptions = NO_OPTIONS): Promise<WriteHandle> {
-    return this.#writeRow(RowFlag.TOMBSTONE, key, "", NO_TTL, options);
+    return this.#writes.row(RowFlag.TOMBSTONE, key, "", NO_TTL, options);
   }
 
   /**
@@ -124,7 +126,7 @@ export class Db implements AsyncDisposable {
     operand: Bytes,
     options: PutOptions = NO_OPTIONS,
   ): Promise<WriteHandle> {
-    return this.#writeRow(RowFlag.MERGE, key, operand, options, options);
+    return this.#writes.row(RowFlag.MERGE, key, operand, options, options);
   }
 
   /**
@@ -139,19 +141,7 @@ export class Db implements AsyncDisposable {
     batch: WriteBatch,
     options: WriteOptions = NO_OPTIONS,
   ): Promise<WriteHandle> {
-    try {
-      this.#engine.lifecycle.guard();
-      const writes = batch.consume();
-      const { seqnum, signal } = options;
-      const { committer, backpressure } = this.#engine;
-      const commit = () => committer.commitBatch(writes, seqnum);
-      if (signal?.aborted === true) throw signal.reason;
-      return backpressure.stalled
-        ? this.#stalled(commit, options)
-        : this.#acknowledge(commit(), options);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#writes.batch(batch, options);
   }
 
   /**
@@ -305,6 +295,26 @@ export class Db implements AsyncDisposable {
     await this.#engine.flush(options);
   }
 
+  /**
+   * Keeps the present state, until the checkpoint's lifetime is over: a
+   * `DbReader` opens it, a backup copies it, a clone begins with it.
+   *
+   * @param options Scope, lifetime, name, source.
+   * @returns Its id, and the manifest it keeps.
+   * @throws {DbError} Kind `"invalid"` if an option is; `"data"` if the source does not exist.
+   *
+   * @example
+   * ```ts ignore
+   * const { id } = await db.createCheckpoint({ lifetimeMs: 3_600_000, name: "hourly" });
+   * ```
+   */
+  async createCheckpoint(
+    options: DbCheckpointOptions = {},
+  ): Promise<CheckpointRef> {
+    this.#engine.lifecycle.guard();
+    return await this.#engine.createCheckpoint(options);
+  }
+
   /** The database's state; also after it closed. */
   status(): DbStatus {
     return this.#engine.status();
@@ -333,6 +343,21 @@ export class Db implements AsyncDisposable {
   }
 
   /**
+   * Flushes, and merges L0 and all sorted runs into one run, in each segment:
+   * what is deleted, expired or superseded takes no space afterwards, but for
+   * what live snapshots see. Reads and writes go on meanwhile.
+   *
+   * @param options One segment, how much, how long to wait.
+   * @returns Resolves when it is done.
+   * @throws {DbError} Kind `"invalid"` if this handle runs no compactor; what the compaction failed with.
+   */
+  async compact(options: CompactOptions = {}): Promise<void> {
+    this.#engine.lifecycle.guard();
+    throwIfAborted(options.signal);
+    await this.#engine.compact(options);
+  }
+
+  /**
    * Closes the database; may be called again. Rows in memory are flushed first,
    * unless told otherwise; where L0 is full and nobody compacts, they are left
    * in the WAL, which is durable.
@@ -348,53 +373,5 @@ export class Db implements AsyncDisposable {
   /** See {@linkcode close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #writeRow(
-    kind: number,
-    key: Bytes,
-    value: Bytes,
-    ttl: TtlOptions,
-    options: WriteOptions,
-  ): Promise<WriteHandle> {
-    try {
-      const { lifecycle, committer, backpressure } = this.#engine;
-      lifecycle.guard();
-      const keyBytes = checkedKey(key);
-      const valueBytes = checkedValue(value);
-      const seqnum: SeqInput = options.seqnum;
-      if (options.signal?.aborted === true) throw options.signal.reason;
-      if (backpressure.stalled) {
-        const ownKey = keyBytes.slice();
-        const ownValue = valueBytes.slice();
-        return this.#stalled(
-          () => committer.commitRow(kind, ownKey, ownValue, ttl, seqnum),
-          options,
-        );
-      }
-      return this.#acknowledge(
-        committer.commitRow(kind, keyBytes, valueBytes, ttl, seqnum),
-        options,
-      );
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  async #stalled(
-    commit: () => WriteHandle,
-    options: WriteOptions,
-  ): Promise<WriteHandle> {
-    const { backpressure } = this.#engine;
-    const handle = await backpressure.enqueue(commit, options.signal);
-    return await this.#acknowledge(handle, options);
-  }
-
-  #acknowledge(
-    handle: WriteHandle,
-    options: WriteOptions,
-  ): Promise<WriteHandle> {
-    if (options.awaitDurable === false) return Promise.resolve(handle);
-    return this.#engine.durableHandle(handle, options.signal);
   }
 }

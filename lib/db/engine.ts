@@ -10,8 +10,11 @@
 import { abortable } from "../base/abort.ts";
 import { DbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import type { Runtime } from "../base/runtime.ts";
 import type { Flusher } from "../flush/flusher.ts";
+import type { CompactNowOptions as CompactOptions } from "../compactor/manual_compactions.ts";
 import type { LsmState } from "../lsm/lsm_state.ts";
+import type { CheckpointRef } from "../manifest/checkpoints.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
 import type { ReadContext } from "../read/read_context.ts";
 import type { Wal } from "../wal/wal.ts";
@@ -21,7 +24,9 @@ import type { RowClock } from "../write/row_clock.ts";
 import type { Sequence } from "../write/sequence.ts";
 import type { WriteHandle } from "../write/write_handle.ts";
 import type { Background } from "./background.ts";
+import type { DbMetrics } from "./db_metrics.ts";
 import type { Lifecycle } from "./lifecycle.ts";
+import { type DbCheckpointOptions, newCheckpoint } from "./new_checkpoint.ts";
 import { ReadPoint } from "./reads.ts";
 import { type DbStatus, type TreeStatus, treeStatus } from "./status.ts";
 import type { CloseOptions, FlushOptions } from "./write_options.ts";
@@ -39,6 +44,8 @@ export interface EngineParts {
   readonly flusher: Flusher;
   readonly background: Background;
   readonly readContext: ReadContext;
+  readonly metrics: DbMetrics;
+  readonly runtime: Runtime;
   readonly logger: Logger;
   /** The prefixes of all segments, stored and in memory. */
   readonly prefixes: () => readonly Uint8Array[];
@@ -122,7 +129,8 @@ export class Engine {
    * @param options How far down, and how long to wait.
    */
   async flush(options: FlushOptions): Promise<void> {
-    const { wal } = this.#parts;
+    const { wal, metrics } = this.#parts;
+    metrics.flushes.add();
     const { target = wal.enabled ? "wal" : "memtable", signal } = options;
     if (target === "memtable") return await this.#flushMemtable(signal);
     if (target !== "wal") {
@@ -140,6 +148,42 @@ export class Engine {
       );
     }
     await abortable(wal.flush(), signal);
+  }
+
+  /**
+   * See `Db.compact`.
+   *
+   * @param options What, and how long to wait.
+   */
+  async compact(options: CompactOptions): Promise<void> {
+    const { compactor } = this.#parts.background;
+    if (compactor === undefined) {
+      throw new DbError(
+        "invalid",
+        "this handle runs no compactor: open the database with `compactor` and `compactor_options` other than off, or compact where it runs",
+      );
+    }
+    await this.#flushMemtable(options.signal);
+    await compactor.compactNow(options);
+    this.lifecycle.guard();
+  }
+
+  /**
+   * See `Db.createCheckpoint`.
+   *
+   * @param options Scope, lifetime, name, source.
+   * @returns The checkpoint.
+   */
+  async createCheckpoint(options: DbCheckpointOptions): Promise<CheckpointRef> {
+    const { metrics, flusher } = this.#parts;
+    metrics.checkpoints.add();
+    const checkpoint = await newCheckpoint({
+      ...this.#parts,
+      flush: (signal) => this.#flushMemtable(signal),
+    }, options);
+    // The flusher alone shows readers a new manifest.
+    flusher.poke();
+    return checkpoint;
   }
 
   /** Asks for whatever lets waiting writers go on. */
@@ -198,8 +242,8 @@ export class Engine {
 
   /** See `Db.status`. */
   status(): DbStatus {
-    const { lifecycle, sequence, committer, wal, clock, backpressure } =
-      this.#parts;
+    const { lifecycle, sequence, committer, wal, clock } = this.#parts;
+    const { backpressure, background } = this.#parts;
     return {
       state: lifecycle.state,
       closeReason: lifecycle.reason,
@@ -207,6 +251,7 @@ export class Engine {
       committedSeq: committer.committedSeq,
       durableSeq: wal.durable.level,
       clockSkewMs: clock.skewMs,
+      compactor: background.compactor?.status,
       pressure: backpressure.pressure,
       tree: this.#lastTree ?? this.#tree,
     };

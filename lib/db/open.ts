@@ -26,9 +26,11 @@ import { BlockCache } from "../cache/block_cache.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import { FORMAT_PROFILES } from "../format/format_target.ts";
 import { initialManifest, type Manifest } from "../format/manifest.ts";
+import { countedOperator } from "../iter/counted_operator.ts";
 import { LsmState } from "../lsm/lsm_state.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
 import { ManifestStore } from "../manifest/manifest_store.ts";
+import { MeteredStore } from "../object_store/metered_store.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
 import { RetryingStore } from "../object_store/retrying_store.ts";
 import { ReadContext } from "../read/read_context.ts";
@@ -37,6 +39,7 @@ import { fenceWal } from "../wal/object_wal_fence.ts";
 import { replayWal } from "../wal/object_wal_replay.ts";
 import type { Wal } from "../wal/wal.ts";
 import { openBackground } from "./background.ts";
+import { registerDbMetrics } from "./db_metrics.ts";
 import { Engine } from "./engine.ts";
 import {
   openFlusher,
@@ -75,6 +78,7 @@ export async function openEngine(
     kernel: await sharedKernel(),
     lifecycle: new Lifecycle(),
     fail: () => {},
+    isBusy: () => false,
   };
   opening.logger.info(`opening SlateDB database at "${opening.root}"`);
   const manifest = await openManifest(opening);
@@ -84,23 +88,29 @@ export async function openEngine(
 
 function resolveComponents(options: DbOptions, settings: ResolvedSettings) {
   const { runtime = systemRuntime, logger = silentLogger } = options;
-  const retrying = (inner: ObjectStore) =>
-    new RetryingStore(inner, {
+  const { recorder = noRecorder } = options;
+  const retrying = (store: ObjectStore, storeType: "main" | "wal") => {
+    const labels = { recorder, runtime, component: "db", storeType } as const;
+    const inner = recorder === noRecorder
+      ? store
+      : new MeteredStore(store, labels);
+    return new RetryingStore(inner, {
       runtime,
       logger,
       ...(settings.objectStoreMaxRetries === undefined
         ? {}
         : { maxRetries: settings.objectStoreMaxRetries }),
     });
-  const store = retrying(options.store);
+  };
+  const store = retrying(options.store, "main");
   return {
     store,
     walStore: options.walStore === undefined
       ? store
-      : retrying(options.walStore),
+      : retrying(options.walStore, "wal"),
     runtime,
     logger,
-    recorder: options.recorder ?? noRecorder,
+    recorder,
     budget: options.budget ?? new MemoryBudget(),
   };
 }
@@ -168,7 +178,8 @@ async function startEngine(
   manifest: HeldManifest,
   walId: number,
 ): Promise<Engine> {
-  const { kernel, budget, lifecycle, options } = opening;
+  const { kernel, budget, lifecycle, options, runtime, recorder } = opening;
+  const metrics = registerDbMetrics(recorder);
   let engine: Engine | undefined;
   let early: unknown;
   opening.fail = (error) => {
@@ -208,15 +219,18 @@ async function startEngine(
       background: openBackground(opening, { manifest, state, flusher }),
       ...openWriter(
         opening,
-        { state, wal, flusher, replayed, prefixes },
+        { state, wal, flusher, replayed, prefixes, metrics },
         () => engine?.makeRoom(),
       ),
       prefixes,
       readContext: new ReadContext({
         kernel,
-        mergeOperator: opening.options.mergeOperator,
-        hideExpired: opening.options.expiredReads !== "return",
+        mergeOperator: countedOperator(options.mergeOperator, recorder, "read"),
+        hideExpired: options.expiredReads !== "return",
+        requests: metrics.reads,
       }),
+      metrics,
+      runtime,
       logger: opening.logger,
     });
     engine.start();

@@ -9,6 +9,8 @@ import { DbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Recorder } from "../base/metrics.ts";
 import type { Runtime } from "../base/runtime.ts";
+import type { CompactionFilterSupplier } from "../compactor/compaction_filter.ts";
+import type { CompactionScheduler } from "../compactor/scheduler.ts";
 import { FORMAT_PROFILES, type FormatTarget } from "../format/format_target.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
@@ -90,6 +92,24 @@ export interface DbOptions extends ReaderOptions {
    * @default {true}
    */
   manifestChecksum?: boolean;
+  /**
+   * Where compactions run: in this event loop, in threads of their own, or not in
+   * this process. Only one process may run a database's compactor; the next one
+   * to start fences the last. `compactor_options: null` means `"off"`, too.
+   *
+   * @default {"inline"}
+   */
+  compactor?: "inline" | "worker" | "off";
+  /** Decides what to compact; size-tiered unless given. Runs in this thread. */
+  compactionScheduler?: CompactionScheduler;
+  /** Judges each row that a compaction writes. */
+  compactionFilter?: CompactionFilterSupplier;
+  /**
+   * URL of a module that gives compaction threads the user's code: merge
+   * operator, transformer, filter. Without it a database that has any of these
+   * compacts in this event loop.
+   */
+  compactorModule?: string | URL;
 }
 
 const READER_OPTION_NAMES = [
@@ -112,7 +132,12 @@ const DB_OPTION_NAMES = [
   "settings",
   "blockBytes",
   "manifestChecksum",
+  "compactor",
+  "compactionScheduler",
+  "compactionFilter",
+  "compactorModule",
 ];
+const COMPACTORS = ["inline", "worker", "off"];
 
 /**
  * Checks the options of `Db.open`.
@@ -123,7 +148,15 @@ const DB_OPTION_NAMES = [
 export function checkDbOptions(options: DbOptions): void {
   checkNames(options, DB_OPTION_NAMES);
   checkTarget(options);
-  const { blockBytes = 4096 } = options;
+  const { blockBytes = 4096, compactor = "inline" } = options;
+  if (!COMPACTORS.includes(compactor)) {
+    throw new DbError(
+      "invalid",
+      `compactor must be "inline", "worker" or "off", not ${
+        JSON.stringify(compactor)
+      }`,
+    );
+  }
   if (![1, 2, 4, 8, 16, 32, 64].includes(blockBytes / 1024)) {
     throw new DbError(
       "invalid",

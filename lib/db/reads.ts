@@ -108,6 +108,7 @@ export class Reads {
     try {
       const resolved = resolveRead(options);
       const read = this.#pin(resolved);
+      this.#context.requests.gets.add();
       const value = pointValue(
         this.#context,
         read.view,
@@ -129,6 +130,7 @@ export class Reads {
   ): Promise<Entry | undefined> {
     const resolved = resolveRead(options);
     const read = this.#pin(resolved);
+    this.#context.requests.gets.add();
     const keyBytes = checkedKey(key).slice();
     const searching = pointGet(this.#context, read.view, keyBytes, read);
     const found = searching instanceof Promise
@@ -146,6 +148,7 @@ export class Reads {
   ): Promise<(Uint8Array | undefined)[]> {
     const resolved = resolveRead(options);
     const read = this.#pin(resolved);
+    this.#context.requests.gets.add(keys.length);
     const waits: Promise<void>[] = [];
     const values: (Uint8Array | undefined)[] = new Array(keys.length);
     read.view.acquire();
@@ -196,6 +199,7 @@ export class Reads {
     checkCount("maxFetchTasks", options.maxFetchTasks, 1);
     const range = resolveRange(options);
     const { view, seqMax, nowMs } = this.#pin(resolved);
+    this.#context.requests.scans.add();
     const source = new RangeScan(this.#context, view, {
       seqMax,
       nowMs,

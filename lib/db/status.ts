@@ -5,6 +5,7 @@
  */
 import { equalBytes } from "../base/bytes.ts";
 import type { CloseReason } from "../base/errors.ts";
+import type { CompactorStatus } from "../compactor/compactor.ts";
 import type { LsmView, TableTree } from "../lsm/lsm_view.ts";
 import type { SstTable } from "../sst/sst_table.ts";
 import type { Pressure } from "../write/backpressure.ts";
@@ -62,6 +63,8 @@ export interface DbStatus {
   readonly clockSkewMs: number;
   /** What waits to be flushed, and who waits for it. */
   readonly pressure: Pressure;
+  /** What the compactor does; `undefined` where this handle runs none. */
+  readonly compactor: CompactorStatus | undefined;
   /** The tree. */
   readonly tree: TreeStatus;
 }

@@ -118,6 +118,8 @@ export class Flusher {
   /** The largest sequence number in the manifest. */
   readonly #flushed: Watermark;
   #lookWanted = false;
+  /** Who waits until the newest manifest is shown to readers. */
+  #lookers: (() => void)[] = [];
   #stalledAtMs: number | undefined;
   #stallLoggedAtMs = 0;
   #waitsForWal = false;
@@ -161,6 +163,19 @@ export class Flusher {
   }
 
   /**
+   * Looks at the manifest, such as after a compaction.
+   *
+   * @returns Resolves when readers see what was stored at the call, or the flusher has ended; never rejects.
+   */
+  look(): Promise<void> {
+    if (this.#abort.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#lookers.push(resolve);
+      this.poke(true);
+    });
+  }
+
+  /**
    * Waits until every memtable frozen by now is in the manifest.
    *
    * @param options How to wait.
@@ -196,6 +211,7 @@ export class Flusher {
     await this.#loop.stop();
     await Promise.allSettled(this.#uploads.map(({ done }) => done));
     await this.#options.manifest.close();
+    for (const resolve of this.#lookers.splice(0)) resolve();
     this.progressed.fire();
   }
 
@@ -203,6 +219,8 @@ export class Flusher {
   async #round(): Promise<number | undefined> {
     const { manifest, manifestPollIntervalMs, logger } = this.#options;
     if (this.#abort.signal.aborted) return undefined;
+    // Whoever asks from now on wants a look that has not begun yet.
+    const lookers = this.#lookers.length;
     try {
       await this.#commit();
       await this.#look();
@@ -216,6 +234,7 @@ export class Flusher {
       return manifestPollIntervalMs;
     }
     this.#install([]);
+    for (const resolve of this.#lookers.splice(0, lookers)) resolve();
     this.#dispatch();
     this.#pace.wakeOnWrites(() => this.poke());
     return Math.max(0, this.#pace.ms - manifest.msSinceLook);

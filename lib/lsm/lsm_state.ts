@@ -41,6 +41,8 @@ export class LsmState {
   readonly snapshots: SnapshotRegistry = new SnapshotRegistry();
   /** Fires whenever a memtable was frozen or retired, or a manifest installed. */
   readonly changed: Pulse = new Pulse();
+  /** Told whenever a manifest became current. */
+  onInstalled: () => void = () => {};
   readonly #kernel: Kernel;
   readonly #budget: MemoryBudget;
   readonly #ssts: SstStore;
@@ -147,6 +149,7 @@ export class LsmState {
     this.#swap(
       this.#makeView(active, kept, manifest, this.#tablesOf(manifest), false),
     );
+    this.onInstalled();
   }
 
   /**

@@ -1,0 +1,78 @@
+/**
+ * The compactor beside a writer: which option goes where, and how each learns of
+ * what the other did to the tree.
+ *
+ * A compactor that is fenced or fails leaves the writer as it is: it goes on
+ * until L0 is full, and `status()` says why nothing is compacted.
+ *
+ * @module
+ */
+import type { Compactor } from "../compactor/compactor.ts";
+import { openCompactor } from "../compactor/open.ts";
+import type { CompactorSettings } from "../compactor/options.ts";
+import type { Flusher } from "../flush/flusher.ts";
+import type { LsmState } from "../lsm/lsm_state.ts";
+import type { HeldManifest } from "../manifest/held_manifest.ts";
+import { encodingOf, type Opening } from "./engine_parts.ts";
+
+/** What the compactor works beside. */
+export interface CompactingParts {
+  /** The writer's hold on the manifest. */
+  readonly manifest: HeldManifest;
+  /** The writer's tree. */
+  readonly state: LsmState;
+  /** Installs what is compacted. */
+  readonly flusher: Flusher;
+}
+
+/**
+ * Makes the compactor of a database that is opened as its writer.
+ *
+ * @param opening What the opening knows.
+ * @param parts What it works beside.
+ * @returns The compactor, at rest; `undefined` where it is switched off.
+ * @throws {DbError} Kind `"invalid"` if one of its settings is.
+ */
+export function openDbCompactor(
+  opening: Opening,
+  parts: CompactingParts,
+): Compactor | undefined {
+  const { options, settings, logger } = opening;
+  const { compactor: execution = "inline" } = options;
+  const { compactor_options: raw = {} } = options.settings ?? {};
+  if (execution === "off" || raw === null) return undefined;
+  const { manifest, state, flusher } = parts;
+  const compactor = openCompactor({
+    kernel: opening.kernel,
+    runtime: opening.runtime,
+    logger,
+    recorder: opening.recorder,
+    store: opening.store,
+    root: opening.root,
+    manifestChecksum: options.manifestChecksum ?? true,
+    encoding: encodingOf(options, settings),
+    transformer: options.blockTransformer,
+    mergeOperator: options.mergeOperator,
+    compactionFilter: options.compactionFilter,
+    execution,
+    module: options.compactorModule,
+    settings: raw as CompactorSettings,
+    formatTarget: options.formatTarget ?? "interop",
+    scheduler: options.compactionScheduler,
+    engine: {
+      oldestReader: () => ({
+        seq: state.snapshots.oldestSeq,
+        clockMs: state.snapshots.oldestClockMs,
+      }),
+      latestManifest: () => manifest.latest,
+      onTreeChanged: () => flusher.look(),
+    },
+    onFailure: (error) =>
+      logger.error(
+        `the compactor has ended, nothing is compacted any more: ${error.message}`,
+      ),
+  });
+  opening.isBusy = () => compactor.isBusy;
+  state.onInstalled = () => compactor.poke();
+  return compactor;
+}
