@@ -8,6 +8,7 @@ import { throwIfAborted } from "../base/errors.ts";
 import type { Entry } from "../base/row.ts";
 import { RowFlag } from "../codec/abi.ts";
 import type { CompactNowOptions as CompactOptions } from "../compactor/manual_compactions.ts";
+import type { CheckpointRef } from "../manifest/checkpoints.ts";
 import type { KeyExplanation } from "../read/explain.ts";
 import { NO_TTL, type WriteBatch } from "../write/write_batch.ts";
 import type { WriteHandle } from "../write/write_handle.ts";
@@ -17,8 +18,8 @@ import {
   type WritableRow,
 } from "./bulk_load.ts";
 import type { Engine } from "./engine.ts";
-import { openEngine } from "./open.ts";
 import type { DbCheckpointOptions } from "./new_checkpoint.ts";
+import { openEngine } from "./open.ts";
 import type { DbOptions } from "./open_options.ts";
 import type { ReadOptions, ScanOptions } from "./read_options.ts";
 import { Reads } from "./reads.ts";

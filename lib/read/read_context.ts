@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type Counter, noRecorder } from "../base/metrics.ts";
 import type { Kernel } from "../codec/kernel.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { CachedBlock } from "../cache/cached_block.ts";
@@ -24,7 +25,20 @@ export interface ReadContextOptions {
    * @default {4}
    */
   readonly maxFetchTasks?: number;
+  /** Count what is asked for; nothing unless given. */
+  readonly requests?: ReadRequests | undefined;
 }
+
+/** What is asked for. */
+export interface ReadRequests {
+  /** Keys looked up. */
+  readonly gets: Counter;
+  /** Ranges read. */
+  readonly scans: Counter;
+}
+
+const NO_COUNTER = noRecorder.counter("", "");
+const NO_REQUESTS: ReadRequests = { gets: NO_COUNTER, scans: NO_COUNTER };
 
 /** Bytes of a row record's header, rounded up. */
 const FOUND_BYTES = 64;
@@ -42,6 +56,8 @@ export class ReadContext {
   readonly hideExpired: boolean;
   /** Loads of indexes and filters under way at the same time. */
   readonly maxFetchTasks: number;
+  /** Count what is asked for. */
+  readonly requests: ReadRequests;
   /** Where values go that are handed out. */
   readonly slab: ValueSlab = new ValueSlab();
   /** Where rows go that scans hand out. */
@@ -63,6 +79,7 @@ export class ReadContext {
     this.mergeOperator = mergeOperator;
     this.hideExpired = hideExpired;
     this.maxFetchTasks = maxFetchTasks;
+    this.requests = options.requests ?? NO_REQUESTS;
     this.found = foundAreaOf(kernel);
     this.probe = new KeyProbe(kernel);
   }

@@ -32,6 +32,7 @@ import type { SegmentGuard } from "./segment_guard.ts";
 import type { SeqInput, Sequence } from "./sequence.ts";
 import { type ConsumedBatch, NO_TTL } from "./write_batch.ts";
 import { type Durability, WriteHandle } from "./write_handle.ts";
+import type { WriteMetrics } from "./write_metrics.ts";
 
 /** Milliseconds between two entries of the sequence tracker. */
 const TRACKER_INTERVAL_MS = 60_000;
@@ -60,6 +61,8 @@ export interface CommitterOptions {
   readonly l0SstBytes: number;
   /** WAL files after which it is frozen whatever its size. */
   readonly maxWalFlushesBeforeL0Flush: number;
+  /** Count what is written; nothing unless given. */
+  readonly metrics?: WriteMetrics | undefined;
   /** Told when a memtable was frozen. */
   onFrozen(): void;
   /** Told when a batch could not be completed: the state is not to be trusted. */
@@ -125,6 +128,7 @@ export class Committer {
       createTs,
       expireTs ?? 0n,
     );
+    this.#options.metrics?.note(1, memtable.encodedBytes - before);
     const handle = this.#publish(memtable, record, before, seq, createTs);
     if (this.conflicts.tracking) {
       this.conflicts.record(seq, new Set([keyName(key)]));
@@ -178,6 +182,8 @@ export class Committer {
     const first = previous === 0
       ? memtable.firstRecord
       : this.#options.kernel.u32[(previous + 36) >> 2]!;
+    const rows = batch.offsets.length;
+    this.#options.metrics?.note(rows, memtable.encodedBytes - before);
     const handle = this.#publish(memtable, first, before, seq, createTs);
     if (this.conflicts.tracking) this.conflicts.record(seq, keyNames(batch));
     batch.release();
