@@ -80,6 +80,7 @@ export function openBackground(
   const files = { store, root, runtime, checksum };
   const stored = new ManifestStore({ ...files, logger });
   const manifests = {
+    knownId: () => manifest.latest.id,
     refresh: (signal?: AbortSignal) => manifest.refresh(signal),
     update: async (
       edit: (manifest: Manifest) => Manifest,

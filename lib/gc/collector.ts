@@ -47,6 +47,8 @@ import type { Candidate, GcReport } from "./verdict.ts";
 
 /** The manifests, as the collector reaches them. */
 export interface GcManifests {
+  /** Number of the newest one that is known, where somebody else looks for it all the time. */
+  readonly knownId?: (() => number) | undefined;
   /** Finds the latest one. */
   refresh(signal?: AbortSignal): Promise<Manifest>;
   /** Changes the latest one. */
@@ -159,7 +161,10 @@ export class Collector {
   async #round(): Promise<number | undefined> {
     const { signal } = this.#abort;
     const due = this.#schedule.due();
-    if (due.length > 0) {
+    const knownId = this.#options.manifests.knownId?.();
+    const isQuiet = knownId !== undefined && due.length > 0 &&
+      this.#schedule.skips(due, knownId);
+    if (due.length > 0 && !isQuiet) {
       try {
         await this.#runDue(due, signal);
       } catch (error) {

@@ -199,7 +199,11 @@ export class Pass implements Outcome {
     };
     const fate = this.dryRun ? "would-delete" : "deleted";
     for (const checkpoint of expired) note(checkpoint, fate);
-    for (const checkpoint of latest.checkpoints) note(checkpoint, "kept");
+    for (const checkpoint of latest.checkpoints) {
+      note(checkpoint, "kept");
+      const { expireTimeS } = checkpoint;
+      if (expireTimeS !== undefined) this.ripens(expireTimeS * 1000);
+    }
   }
 
   async #readLive(): Promise<LiveManifests> {

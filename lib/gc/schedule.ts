@@ -27,7 +27,7 @@ const FIRST_PASS_AFTER_MS = 10_000;
 /** The longest pause of a short interval. */
 const MAX_IDLE_MS = 60_000;
 /** A file may appear without a trace: look again after this time anyway. */
-const MAX_QUIET_MS = 3_600_000;
+const MAX_QUIET_MS = 6 * 3_600_000;
 
 interface Turn {
   dueAtMs: number;
@@ -84,6 +84,27 @@ export class Schedule {
       const turn = this.#turns.get(resource);
       return turn !== undefined && turn.dueAtMs <= nowMs;
     });
+  }
+
+  /**
+   * Whether none of the tasks can find anything, as far as is known without a
+   * look.
+   *
+   * @param due The tasks whose turn it is.
+   * @param manifestId Number of the newest manifest that is known.
+   * @returns Whether it is so; their next turns are set then.
+   */
+  skips(due: readonly GcResource[], manifestId: number): boolean {
+    const nowMs = this.#runtime.now();
+    const isQuiet = due.every((resource) => {
+      const { seen, ripensAtMs } = this.#turns.get(resource)!;
+      return seen?.startsWith(`${manifestId} `) && nowMs < ripensAtMs;
+    });
+    if (!isQuiet) return false;
+    for (const resource of due) {
+      this.#pause(resource, this.#turns.get(resource)!, true);
+    }
+    return true;
   }
 
   /**

@@ -144,6 +144,7 @@ export class GcWorld {
       walStore,
       root: ROOT,
       manifests: {
+        knownId: options.embedded === true ? () => held.latest.id : undefined,
         refresh: (signal) =>
           options.embedded === true
             ? held.refresh(signal)
