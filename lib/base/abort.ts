@@ -28,3 +28,22 @@ export function abortable<Value>(
     );
   });
 }
+
+/**
+ * A promise that only ever rejects, for a race.
+ *
+ * @param signal When it fires, the promise rejects with its reason.
+ * @param end When it fires, nothing is listened to any more.
+ * @returns The promise.
+ */
+export function aborted(
+  signal: AbortSignal,
+  end: AbortSignal,
+): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), {
+      once: true,
+      signal: end,
+    });
+  });
+}

@@ -21,6 +21,7 @@
  *
  * @module
  */
+import { aborted } from "../base/abort.ts";
 import { DbError, messageOf, toDbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { Loop } from "../base/loop.ts";
@@ -135,6 +136,7 @@ export class Flusher {
     this.#pace = new PollPace(options);
     this.#flushed = new Watermark(options.manifest.latest.lastL0Seq);
     observeIds(options.ssts, options.manifest.latest);
+    this.#metrics.show(options.manifest.latest);
     this.#loop = new Loop({
       runtime: options.runtime,
       body: () => this.#round(),
@@ -234,6 +236,7 @@ export class Flusher {
       return manifestPollIntervalMs;
     }
     this.#install([]);
+    this.#metrics.showMemory(this.#options.lsm.view);
     for (const resolve of this.#lookers.splice(0, lookers)) resolve();
     this.#dispatch();
     this.#pace.wakeOnWrites(() => this.poke());
@@ -316,6 +319,7 @@ export class Flusher {
     if (touched === undefined) {
       touched = segmentsOf(kernel, frozen.memtable, segmentExtractor);
       this.#touched.set(frozen, touched);
+      this.#metrics.freezes.add();
     }
     return touched;
   }
@@ -391,14 +395,4 @@ function observeIds(ssts: SstStore, manifest: Manifest): void {
 /** Whether the same attempt may work later. */
 function isTransient(error: unknown): boolean {
   return error instanceof DbError && error.kind === "unavailable";
-}
-
-/** Rejects when `signal` fires; hangs on nothing once `end` has. */
-function aborted(signal: AbortSignal, end: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), {
-      once: true,
-      signal: end,
-    });
-  });
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Counter, Recorder } from "../base/metrics.ts";
+import type { LsmView } from "../lsm/lsm_view.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { handlesOf } from "../manifest/tree_edit.ts";
 import type { L0Full } from "./l0_room.ts";
@@ -12,6 +13,8 @@ import type { L0Full } from "./l0_room.ts";
 export interface FlusherMetrics {
   /** Waits for a flush. */
   readonly requests: Counter;
+  /** Memtables that were frozen and found. */
+  readonly freezes: Counter;
   /** Memtables uploaded. */
   readonly uploads: Counter;
   /** Bytes uploaded. */
@@ -24,6 +27,8 @@ export interface FlusherMetrics {
   readonly stalls: Readonly<Record<L0Full, Counter>>;
   /** Shows the shape of a manifest. */
   show(manifest: Manifest): void;
+  /** Shows the memory of the memtables. */
+  showMemory(view: LsmView): void;
 }
 
 /**
@@ -44,6 +49,10 @@ export function registerFlusherMetrics(recorder: Recorder): FlusherMetrics {
       "slatedb.memtable_flush.flush_request_count",
       "Requests to flush the memtables",
     ),
+    freezes: recorder.counter(
+      "slatedb.memtable_flush.memtable_freeze_count",
+      "Memtables frozen",
+    ),
     uploads: recorder.counter(
       "slatedb.memtable_flush.l0_upload_count",
       "Memtables uploaded",
@@ -52,10 +61,7 @@ export function registerFlusherMetrics(recorder: Recorder): FlusherMetrics {
       "slatedb.db.l0_flush_bytes",
       "Bytes of uploaded memtables",
     ),
-    commits: recorder.counter(
-      "slatedb.db.immutable_memtable_flushes",
-      "Memtables committed to the manifest",
-    ),
+    commits: registerCommits(recorder),
     refreshes: recorder.counter(
       "slatedb.memtable_flush.manifest_refresh_count",
       "Looks at the manifest",
@@ -65,6 +71,31 @@ export function registerFlusherMetrics(recorder: Recorder): FlusherMetrics {
       num_ssts_per_key: stall("num_ssts_per_key"),
     },
     show: registerShape(recorder),
+    showMemory: registerMemory(recorder),
+  };
+}
+
+/** SlateDB counts them under two names. */
+function registerCommits(recorder: Recorder): Counter {
+  const names = [
+    "slatedb.db.immutable_memtable_flushes",
+    "slatedb.memtable_flush.l0_flush_count",
+  ];
+  const counters = names.map((name) =>
+    recorder.counter(name, "Memtables committed to the manifest")
+  );
+  return { add: (amount) => counters.forEach((each) => each.add(amount)) };
+}
+
+function registerMemory(recorder: Recorder): (view: LsmView) => void {
+  const memory = recorder.gauge(
+    "slatedb.db.total_mem_size_bytes",
+    "Memory of the memtables",
+  );
+  return ({ active, frozen }) => {
+    let bytes = active.arenaBytes;
+    for (const { memtable } of frozen) bytes += memtable.arenaBytes;
+    memory.set(bytes);
   };
 }
 

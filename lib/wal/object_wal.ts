@@ -172,6 +172,7 @@ export class ObjectWal implements Wal {
   /** See {@linkcode Wal.flush}. */
   async flush(): Promise<void> {
     this.#metrics.requests.add();
+    this.#metrics.buffered.set(this.#bufferedBytes);
     const reached = this.durable.reached(this.#appendedSeq);
     if (reached === undefined) return;
     if (this.#ended === undefined) this.#ask();
@@ -299,6 +300,7 @@ export class ObjectWal implements Wal {
 
   #settle({ id, lastSeq, bytes }: CutFile): void {
     this.#bufferedBytes -= bytes;
+    this.#metrics.buffered.set(this.#bufferedBytes);
     this.#lastFlushedId = id;
     this.durable.raise(lastSeq);
     this.onFlushed.fire();
@@ -324,6 +326,10 @@ function registerMetrics(recorder: Recorder) {
     files: recorder.counter(
       "slatedb.wal.wal_buffer_flushes",
       "WAL files stored",
+    ),
+    buffered: recorder.gauge(
+      "slatedb.wal.wal_buffer_estimated_bytes",
+      "Bytes of rows that are not in a WAL file yet",
     ),
     requests: recorder.counter(
       "slatedb.wal.wal_buffer_flush_requests",
