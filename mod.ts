@@ -62,6 +62,7 @@ export type { WritableOptions, WritableRow } from "./lib/db/bulk_load.ts";
 export { Db } from "./lib/db/db.ts";
 export { DbReader, type DbReaderOptions } from "./lib/db/db_reader.ts";
 export type { LifecycleState } from "./lib/db/lifecycle.ts";
+export type { DbCheckpointOptions } from "./lib/db/new_checkpoint.ts";
 export type { DbOptions, ReaderOptions } from "./lib/db/open_options.ts";
 export type { ReadOptions, ScanOptions } from "./lib/db/read_options.ts";
 export { Scan } from "./lib/db/scan.ts";
