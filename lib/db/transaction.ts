@@ -14,7 +14,7 @@ import { type KeyRange, resolveRange } from "../base/key_range.ts";
 import type { Entry } from "../base/row.ts";
 import { checkedKey, checkedValue } from "../memtable/row_input.ts";
 import { type Footprint, keyName } from "../write/conflicts.ts";
-import { expiryOf, type TtlOptions } from "../write/expiry.ts";
+import { keptTtl, type TtlOptions } from "../write/expiry.ts";
 import { OwnWrites } from "../write/own_writes.ts";
 import { NO_TTL } from "../write/write_batch.ts";
 import type { WriteHandle } from "../write/write_handle.ts";
@@ -283,9 +283,8 @@ export class Transaction implements Disposable {
     this.#guard();
     const keyBytes = checkedKey(key);
     const valueBytes = checkedValue(value);
-    // Judged for real at the commit; a contradiction is told to its author.
-    if (ttl !== NO_TTL) expiryOf(ttl, 0n, undefined);
-    this.#own.add(kind, keyBytes, valueBytes, ttl);
+    const kept = ttl === NO_TTL ? ttl : keptTtl(ttl);
+    this.#own.add(kind, keyBytes, valueBytes, kept);
     this.#unmarked.delete(keyName(keyBytes));
   }
 

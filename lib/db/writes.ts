@@ -6,7 +6,7 @@
  */
 import type { Bytes } from "../base/bytes.ts";
 import { checkedKey, checkedValue } from "../memtable/row_input.ts";
-import type { TtlOptions } from "../write/expiry.ts";
+import { keptTtl, type TtlOptions } from "../write/expiry.ts";
 import type { WriteBatch } from "../write/write_batch.ts";
 import type { WriteHandle } from "../write/write_handle.ts";
 import type { Engine } from "./engine.ts";
@@ -52,8 +52,9 @@ export class Writes {
       if (backpressure.stalled) {
         const ownKey = keyBytes.slice();
         const ownValue = valueBytes.slice();
+        const ownTtl = keptTtl(ttl);
         return this.#stalled(
-          () => committer.commitRow(kind, ownKey, ownValue, ttl, seqnum),
+          () => committer.commitRow(kind, ownKey, ownValue, ownTtl, seqnum),
           options,
         );
       }

@@ -12,6 +12,8 @@ import type { MemoryBudget } from "../base/budget.ts";
 import { MEMTABLE_STATE, ROW_HEADER_BYTES } from "../codec/abi.ts";
 import type { Kernel } from "../codec/kernel.ts";
 
+/** What the kernel is asked for at most; it refuses less than that. */
+const MAX_U32 = 0xffff_ffff;
 /** Byte offset of a record's link. */
 const LINK_OFFSET = 36;
 
@@ -95,7 +97,8 @@ export class Memtable {
    * @throws {DbError} Kind `"unavailable"` if there is no memory for them.
    */
   reserve(bytes: number): void {
-    if (this.#kernel.exports.memtable_reserve(this.pointer, bytes) === 0) {
+    const wanted = Math.min(bytes, MAX_U32);
+    if (this.#kernel.exports.memtable_reserve(this.pointer, wanted) === 0) {
       throw outOfMemory();
     }
   }
@@ -122,7 +125,7 @@ export class Memtable {
     const { exports } = this.#kernel;
     const record = exports.memtable_reserve(
       this.pointer,
-      ROW_HEADER_BYTES + key.length + value.length,
+      Math.min(ROW_HEADER_BYTES + key.length + value.length, MAX_U32),
     );
     if (record === 0) throw outOfMemory();
     const { u8 } = this.#kernel;

@@ -19,6 +19,24 @@ export interface TtlOptions {
 const MAX_I64 = (1n << 63n) - 1n;
 
 /**
+ * What a write said about expiry, for a commit that comes later: a copy, since
+ * callers use one object for many writes.
+ *
+ * @param options What the write said.
+ * @returns The same, the caller's changes apart.
+ * @throws {DbError} Kind `"invalid"` if the options contradict or make no sense.
+ */
+export function keptTtl({ ttlMs, expiresAtMs }: TtlOptions): TtlOptions {
+  const kept = {
+    ...(ttlMs === undefined ? {} : { ttlMs }),
+    ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+  };
+  // Judged for real at the commit; a contradiction is told to its author.
+  expiryOf(kept, 0n, undefined);
+  return kept;
+}
+
+/**
  * When a row written now expires.
  *
  * @param options What the write said.
@@ -35,7 +53,7 @@ export function expiryOf(
   const { ttlMs = defaultTtlMs, expiresAtMs } = options;
   if (expiresAtMs !== undefined) return absolute(options, expiresAtMs);
   if (ttlMs === undefined || ttlMs === Infinity) return undefined;
-  if (!(ttlMs >= 0)) {
+  if (typeof ttlMs !== "number" || !(ttlMs >= 0)) {
     throw new DbError(
       "invalid",
       `ttlMs must be a number >= 0 or Infinity, not ${ttlMs}`,

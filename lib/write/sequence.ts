@@ -40,10 +40,10 @@ export class Sequence {
       this.#last = checkRange(this.#last + 1n);
       return this.#last;
     }
-    if (typeof chosen === "number" && !Number.isInteger(chosen)) {
+    if (typeof chosen !== "bigint" && !Number.isInteger(chosen)) {
       throw new DbError(
         "invalid",
-        `seqnum must be a whole number or a bigint, not ${chosen}`,
+        `seqnum must be a whole number or a bigint, not ${String(chosen)}`,
       );
     }
     const seq = checkRange(BigInt(chosen));

@@ -12,13 +12,15 @@ import type { Bytes } from "../base/bytes.ts";
 import { DbError } from "../base/errors.ts";
 import { ROW_HEADER_BYTES, RowFlag } from "../codec/abi.ts";
 import { checkedKey, checkedValue } from "../memtable/row_input.ts";
-import { expiryOf, type TtlOptions } from "./expiry.ts";
+import { keptTtl, type TtlOptions } from "./expiry.ts";
 
 /** A caller that says nothing about expiry. */
 export const NO_TTL: TtlOptions = Object.freeze({});
 
 const LEAST_CAPACITY = 1024;
 const MOST_CAPACITY = 1024 * 1024;
+/** The kernel's memory takes no more in one piece. */
+const MAX_BATCH_BYTES = 0x7c00_0000;
 /** Records of batches that were written; the next batches go into them. */
 const BUFFERS = new BufferPool(4, MOST_CAPACITY);
 const EMPTY_BUFFER = new Uint8Array(0);
@@ -81,7 +83,6 @@ export class WriteBatch {
    * @throws {DbError} Kind `"invalid"` if key, operand or options are, or the batch was written already.
    */
   merge(key: Bytes, operand: Bytes, options: TtlOptions = NO_TTL): this {
-    this.#merges++;
     return this.#add(key, operand, RowFlag.MERGE, options);
   }
 
@@ -120,18 +121,22 @@ export class WriteBatch {
     this.#checkOpen();
     const keyBytes = checkedKey(key);
     const valueBytes = checkedValue(value);
-    if (options !== NO_TTL) {
-      // Judged for real at the commit; a contradiction is told to its author.
-      expiryOf(options, 0n, undefined);
-      this.#ttls.set(this.#offsets.length, options);
-    }
+    const ttl = options === NO_TTL ? undefined : keptTtl(options);
     const start = this.#length;
     const keyStart = start + ROW_HEADER_BYTES;
     const valueStart = keyStart + keyBytes.length;
+    if (valueStart + valueBytes.length > MAX_BATCH_BYTES) {
+      throw new DbError(
+        "invalid",
+        `write batch too large: ${MAX_BATCH_BYTES} bytes are allowed, write the rest as another`,
+      );
+    }
     const end = valueStart + valueBytes.length + 7 & ~7;
     if (end > this.#bytes.length) this.#grow(end);
     this.#bytes.set(keyBytes, keyStart);
     this.#bytes.set(valueBytes, valueStart);
+    if (ttl !== undefined) this.#ttls.set(this.#offsets.length, ttl);
+    if (kind === RowFlag.MERGE) this.#merges++;
     this.#offsets.push(start);
     this.#keyBytes.push(keyBytes.length);
     this.#valueBytes.push(valueBytes.length);

@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { MemoryBudget } from "../../lib/base/budget.ts";
+import type { DbError } from "../../lib/base/errors.ts";
 import type { Row } from "../../lib/base/row.ts";
-import { RowFlag } from "../../lib/codec/abi.ts";
+import { ROW_HEADER_BYTES, RowFlag } from "../../lib/codec/abi.ts";
 import { Kernel } from "../../lib/codec/kernel.ts";
 import { readRow } from "../../lib/codec/row_record.ts";
 import { Memtable } from "../../lib/memtable/memtable.ts";
-import { assert, assertEquals } from "../support/assert.ts";
+import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { test } from "../support/test.ts";
 
 const kernel = await Kernel.create();
@@ -120,4 +121,17 @@ test("property: Memtable.unlink() leaves each key's last row of a batch in commi
     );
     memtable.release();
   }));
+});
+
+test("Memtable.insert() refuses a row that no memory can hold", () => {
+  const memtable = new Memtable(kernel, new MemoryBudget());
+  // With the header and the key one byte more than 32 bits can say.
+  const value = new Uint8Array(2 ** 32 - ROW_HEADER_BYTES - 1);
+
+  const error = assertThrows(() =>
+    memtable.insert(text("a"), value, RowFlag.CREATE, 1n, 0n, 0n)
+  ) as DbError;
+
+  assertEquals([error.kind, memtable.rows], ["unavailable", 0]);
+  memtable.release();
 });

@@ -1,5 +1,5 @@
 import type { DbError } from "../../lib/base/errors.ts";
-import { expiryOf } from "../../lib/write/expiry.ts";
+import { expiryOf, keptTtl } from "../../lib/write/expiry.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 import { test } from "../support/test.ts";
 
@@ -27,6 +27,7 @@ for (
   const options of [
     { ttlMs: -1 },
     { ttlMs: NaN },
+    { ttlMs: null as unknown as number },
     { expiresAtMs: 1.5 },
     { expiresAtMs: 1n << 63n },
     { ttlMs: 1, expiresAtMs: 2 },
@@ -37,3 +38,12 @@ for (
     assertEquals(error.kind, "invalid");
   });
 }
+
+test("keptTtl() stays as it was when the caller's object changes", () => {
+  const options: { ttlMs?: number; expiresAtMs?: number } = { ttlMs: 5 };
+
+  const kept = keptTtl(options);
+  options.expiresAtMs = 7;
+
+  assertEquals(kept, { ttlMs: 5 });
+});

@@ -1,5 +1,5 @@
 import type { DbError } from "../../lib/base/errors.ts";
-import { Sequence } from "../../lib/write/sequence.ts";
+import { type SeqInput, Sequence } from "../../lib/write/sequence.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 import { test } from "../support/test.ts";
 
@@ -31,9 +31,15 @@ test("Sequence.next() refuses a number that is not greater, in SlateDB's words",
   assertEquals(sequence.last, 11n);
 });
 
-for (const chosen of [-1, -1n, 1.5, NaN, Infinity, (1n << 64n) - 1n]) {
-  test(`Sequence.next() refuses ${chosen}`, () => {
-    const error = assertThrows(() => new Sequence(0n).next(chosen)) as DbError;
+for (
+  const chosen of [
+    ...[-1, -1n, 1.5, NaN, Infinity, (1n << 64n) - 1n],
+    ...["5", "x", null, true, [7]],
+  ]
+) {
+  test(`Sequence.next() refuses ${JSON.stringify(String(chosen))}`, () => {
+    const input = chosen as SeqInput;
+    const error = assertThrows(() => new Sequence(0n).next(input)) as DbError;
     assertEquals(error.kind, "invalid");
   });
 }

@@ -131,3 +131,29 @@ test("foldBatch() reports a merge operator that throws", () => {
   assertEquals(error.kind, "invalid");
   assertEquals((error.cause as Error).message, "bad operand");
 });
+
+test("WriteBatch keeps what each write said about expiry", () => {
+  const ttl: { ttlMs?: number; expiresAtMs?: number } = { ttlMs: 5 };
+  const batch = new WriteBatch().put("a", "1", ttl);
+  ttl.ttlMs = 7;
+  batch.merge("b", "2", ttl);
+  ttl.expiresAtMs = 1;
+
+  assertEquals(fold(batch), ["a=1@1005", "b~2@1007"]);
+});
+
+test("WriteBatch is the same after a write that was refused", () => {
+  const batch = new WriteBatch().put("a", "1");
+  const refused = [
+    () => batch.merge("", "x"),
+    () => batch.put("b", "2", { ttlMs: -1 }),
+    () => batch.put("b", new Uint8Array(2 ** 31 - 1)),
+  ];
+
+  for (const write of refused) {
+    assertEquals((assertThrows(write) as DbError).kind, "invalid");
+  }
+  const { hasMerges, offsets, ttls } = batch.put("c", "3").consume();
+
+  assertEquals([hasMerges, offsets.length, ttls.size], [false, 2, 0]);
+});
