@@ -394,5 +394,6 @@ function observeIds(ssts: SstStore, manifest: Manifest): void {
 
 /** Whether the same attempt may work later. */
 function isTransient(error: unknown): boolean {
-  return error instanceof DbError && error.kind === "unavailable";
+  return error instanceof DbError && error.kind === "unavailable" &&
+    error.retryable;
 }

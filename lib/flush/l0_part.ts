@@ -176,9 +176,10 @@ export class L0Part {
       try {
         return await attempt();
       } catch (error) {
-        if (!(error instanceof DbError) || error.kind !== "unavailable") {
-          throw error;
-        }
+        if (
+          !(error instanceof DbError) || error.kind !== "unavailable" ||
+          !error.retryable
+        ) throw error;
         logger.warn(
           `cannot upload SST ${this.#rows.id}, trying again: ${
             messageOf(error)

@@ -13,6 +13,7 @@ import { DbError, type Outcome } from "../base/errors.ts";
 import { UlidSource } from "../base/ids.ts";
 import { type Logger, silentLogger } from "../base/log.ts";
 import { type Runtime, sleep, systemRuntime } from "../base/runtime.ts";
+import { posixCodeOf } from "../vfs/vfs.ts";
 import { resolveByteRange } from "./object_name.ts";
 import {
   type CallOptions,
@@ -31,6 +32,8 @@ import {
 
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 1000;
+/** A local disk that is still full or broken after some seconds stays so. */
+const MAX_DISK_RETRIES = 5;
 
 /** Options of a {@linkcode RetryingStore}. */
 export interface RetryingStoreOptions {
@@ -39,7 +42,8 @@ export interface RetryingStoreOptions {
   /**
    * How often a request is repeated before its failure is thrown. With none
    * given it is repeated until it succeeds, its signal fires or the failure
-   * is of a kind that waiting does not heal.
+   * is of a kind that waiting does not heal; one of the local disk, such as
+   * that it is full, for some three seconds.
    *
    * @default {Infinity}
    */
@@ -221,6 +225,10 @@ export class RetryingStore implements ObjectStore {
     const isOver = error.kind !== "unavailable" || !error.retryable ||
       attempts.failures >= this.#maxRetries;
     if (isOver) throw withOutcome(error, attempts.outcome);
+    if (
+      this.#maxRetries === Infinity && attempts.failures >= MAX_DISK_RETRIES &&
+      posixCodeOf(error.cause) !== undefined
+    ) throw hopeless(error, attempts.outcome);
     const longest = Math.min(
       FIRST_PAUSE_MS * 2 ** attempts.failures++,
       MAX_PAUSE_MS,
@@ -239,6 +247,15 @@ export class RetryingStore implements ObjectStore {
     this.#runtime.randomFill(random);
     return (random[0]! * 256 + random[1]!) / 65_536;
   }
+}
+
+/** What is told where nobody need try again before the disk was looked after. */
+function hopeless(error: DbError, outcome: Outcome): DbError {
+  return new DbError(error.kind, error.message, {
+    cause: error.cause,
+    retryable: false,
+    outcome,
+  });
 }
 
 /** The last failure says what went wrong; an earlier one may have succeeded. */

@@ -18,6 +18,7 @@ import {
   sampleBytes,
   streamOf,
 } from "../../lib/testing/store_samples.ts";
+import { VfsError } from "../../lib/vfs/vfs.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { test } from "../support/test.ts";
 
@@ -136,6 +137,19 @@ test("a put that lost, to whom could not be seen, is of unknown outcome", async 
 
   assertEquals([error.kind, error.outcome], ["unavailable", "unknown"]);
   assertEquals(await bytesOf(memory, "a"), BODY);
+});
+
+test("a failure of the disk is thrown after some seconds, and as hopeless", async () => {
+  const { runtime, faults, store } = world();
+  const cause = new VfsError("ENOSPC", "append", "/a");
+  const error = new DbError("unavailable", "the disk is full", { cause });
+  faults.plan = () => ({ kind: "fail-before", error });
+
+  const thrown = await failureOf(runtime.run(store.put("a", BODY), 10_000));
+
+  assertEquals([thrown.message, thrown.retryable], ["the disk is full", false]);
+  assertEquals(thrown.cause, cause);
+  assertEquals(faults.count("put"), 6);
 });
 
 for (const fault of ["fail-after", "fail-before", "duplicate"] as const) {
