@@ -1,8 +1,9 @@
 /**
  * Disks that are full, read-only, or hold something else.
  *
- * With the store down writes stall, as SlateDB's do, until it works again, the
- * caller's signal fires, or `object_store_max_retries` is used up.
+ * With a store down writes stall, as SlateDB's do, until it works again, the
+ * caller's signal fires, or `object_store_max_retries` is used up. A local disk
+ * is given some seconds, then the database stops with what is the matter.
  *
  * @module
  */
@@ -10,6 +11,7 @@ import { chmod, mkdir, readdir, writeFile } from "node:fs/promises";
 import process from "node:process";
 import { Db, type DbError, DbReader, FileStore } from "../../mod.ts";
 import {
+  ManualRuntime,
   MemoryVfs,
   VfsError,
   type VfsOperation,
@@ -75,6 +77,38 @@ for (const code of ["ENOSPC", "EROFS", "EACCES", "EIO"]) {
     await using again = await open();
     const keys = (await scanRows(again)).map(({ k }) => k);
     assertEquals(keys.filter((k) => k !== hex("b")), [hex("a")]);
+  });
+}
+
+for (const wal of [true, false]) {
+  const how = wal ? "" : ", WAL off";
+  test(`a disk that stays full stops the database in some seconds${how}`, async () => {
+    const { disk, vfs } = breakable("ENOSPC");
+    const runtime = new ManualRuntime();
+    const open = () =>
+      runtime.run(Db.open("db", {
+        store: new FileStore("/data", { vfs }),
+        runtime,
+        settings: { wal_enabled: wal },
+      }));
+    const db = await open();
+    await runtime.run(db.put("a", "1"));
+    disk.broken = true;
+
+    const error = await rejection(() => runtime.run(db.put("b", "2"), 20_000));
+    const later = await rejection(() => db.get("a"));
+
+    assert(["closed", "unavailable"].includes(error.kind), error.kind);
+    assertMatch(error.message, /the disk is full.*ENOSPC/);
+    assert(error.cause !== undefined, "no cause");
+    assertEquals([later.kind, later.reason], ["closed", "failed"]);
+    assertEquals((later.cause as DbError).kind, "unavailable");
+    await runtime.run(db.close());
+    assertEquals((await rejection(open)).kind, "unavailable");
+    disk.broken = false;
+    const again = await open();
+    assertEquals(await again.count({ lte: "a" }), 1);
+    await runtime.run(again.close());
   });
 }
 

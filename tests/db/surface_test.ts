@@ -293,16 +293,21 @@ test("Db.status() shows the tree and what waits", async () => {
   assert(pressure.maxUnflushedBytes > pressure.unflushedBytes);
 });
 
-test("Db.explain() says which sources were asked", async () => {
+test("Db.explain() says which sources were asked, and what each said", async () => {
   await using db = await openTen();
-  for (const key of ["k1", "k9", "nope"]) {
-    const explanation = await db.explain(key);
-    const shown = JSON.stringify(
-      explanation,
-      (_name, value) => typeof value === "bigint" ? String(value) : value,
-    );
-    assert(shown.length > 2, shown);
+  await db.delete("k8", LATER);
+  const steps: Record<string, string[]> = {};
+  for (const key of ["k1", "k9", "k8", "nope"]) {
+    const { sources, value } = await db.explain(key);
+    steps[key] = sources.map(({ source, answer }) => `${source}: ${answer}`);
+    assertEquals(text(value), text(await db.get(key)));
   }
+  assertEquals(steps, {
+    k1: ["active memtable: absent", "L0: put"],
+    k9: ["active memtable: put"],
+    k8: ["active memtable: delete"],
+    nope: ["active memtable: absent", "L0: out of range"],
+  });
 });
 
 test("a handle's durable() may be asked any number of times", async () => {

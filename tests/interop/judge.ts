@@ -92,7 +92,7 @@ export class Judge implements AsyncDisposable {
   /**
    * Starts a judge.
    *
-   * @throws {JudgeError} Kind `"unloadable"` where the engine does not load.
+   * @throws {Error} If its engine does not load, such as a native module made for another system.
    */
   static async start(
     name: string,
@@ -103,7 +103,9 @@ export class Judge implements AsyncDisposable {
       await judge.#answer();
     } catch (error) {
       await judge[Symbol.asyncDispose]();
-      throw error;
+      throw new Error(`${name} does not run on this machine: ${error}`, {
+        cause: error,
+      });
     }
     return judge;
   }
