@@ -13,6 +13,8 @@ import { CompactionsStore } from "../manifest/compactions_store.ts";
 import { ManifestStore } from "../manifest/manifest_store.ts";
 import { type ObjectStore, storeUrl } from "../object_store/object_store.ts";
 import type { BlockTransformer } from "../sst/block_transformer.ts";
+import type { FilterPolicy } from "../sst/filter_policy.ts";
+import { toPlainPolicies } from "../sst/plain_filter_policy.ts";
 import type { CompactionFilterSupplier } from "./compaction_filter.ts";
 import { Compactor, type CompactorEngine } from "./compactor.ts";
 import type { JobExecutor } from "./executor.ts";
@@ -56,6 +58,8 @@ export interface JobComponents {
   readonly manifestChecksum: boolean;
   /** How SSTs are written, unless the worker's settings say otherwise. */
   readonly encoding: SstEncoding;
+  /** Which filters SSTs get; of whole keys alone unless given. */
+  readonly filterPolicies?: readonly FilterPolicy[] | undefined;
   /** The user's step after compression. */
   readonly transformer?: BlockTransformer | undefined;
   /** Folds merge operands; without one they stay as they are. */
@@ -212,12 +216,13 @@ function openExecutor(
     );
     return inline();
   }
-  const { root, encoding, limits } = tools;
+  const { root, encoding, filterPolicies, limits } = tools;
   return new WorkerExecutor({
     setup: {
       storeUrl: url,
       root,
       encoding,
+      filterPolicies: filterPolicies && toPlainPolicies(filterPolicies),
       limits,
       module: module === undefined ? undefined : String(module),
     },
@@ -230,16 +235,21 @@ function openExecutor(
 
 /** What keeps compactions in this thread; `undefined`: nothing. */
 function reasonAgainstThreads(
-  { module, mergeOperator, transformer, compactionFilter }: JobComponents,
+  options: JobComponents,
 ): string | undefined {
+  const { module, mergeOperator, transformer, compactionFilter } = options;
   if (!hasWorkers()) return "this runtime has no workers";
   if (module !== undefined) return undefined;
+  const ownFilters = toPlainPolicies(options.filterPolicies ?? [])
+    .some(({ bloom }) => bloom === undefined);
   const code = mergeOperator !== undefined
     ? "a merge operator"
     : transformer !== undefined
     ? "a block transformer"
     : compactionFilter !== undefined
     ? "a compaction filter"
+    : ownFilters
+    ? "a filter policy of one's own"
     : undefined;
   return code &&
     `${code} cannot be sent to a thread; give the URL of a module that exports it`;

@@ -29,6 +29,7 @@ import { dataEnd } from "../format/sst_info.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
 import type { BlockTransformer } from "../sst/block_transformer.ts";
+import type { FilterPolicy } from "../sst/filter_policy.ts";
 import { rewriteRows, type RowSink } from "../sst/rewrite.ts";
 import type { ByteSink } from "../sst/sst_body.ts";
 import { SstEncoder, type SstEncoderOptions } from "../sst/sst_encoder.ts";
@@ -74,7 +75,7 @@ export interface PartRequest {
 /** How SSTs are written, as plain data. */
 export type SstEncoding = Omit<
   SstEncoderOptions,
-  "sstType" | "transformer" | "runtime" | "expectedBytes"
+  "sstType" | "transformer" | "filterPolicies" | "runtime" | "expectedBytes"
 >;
 
 /** How parts are run, as plain data. */
@@ -99,6 +100,8 @@ export interface PartTools {
   readonly encoding: SstEncoding;
   /** Sizes of reads and SSTs. */
   readonly limits: PartLimits;
+  /** Which filters output gets; of whole keys alone unless given. */
+  readonly filterPolicies?: readonly FilterPolicy[] | undefined;
   /** The user's step after compression. */
   readonly transformer?: BlockTransformer | undefined;
   /** Folds merge operands; without one they stay as they are. */
@@ -312,10 +315,11 @@ async function filterOf(
 function newEncoder(
   expectedBytes: number,
   sink: ByteSink | undefined,
-  { kernel, runtime, encoding, transformer }: PartTools,
+  { kernel, runtime, encoding, filterPolicies, transformer }: PartTools,
 ): SstEncoder {
   return new SstEncoder(kernel, {
     ...encoding,
+    filterPolicies,
     sstType: "compacted",
     transformer,
     runtime,

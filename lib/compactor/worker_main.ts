@@ -12,6 +12,7 @@ import { systemRuntime } from "../base/runtime.ts";
 import { Kernel } from "../codec/kernel.ts";
 import { RetryingStore } from "../object_store/retrying_store.ts";
 import { openStore } from "../object_store/store_url.ts";
+import { fromPlainPolicies } from "../sst/plain_filter_policy.ts";
 import { type PartTools, runPart } from "./part.ts";
 import type {
   CompactionModule,
@@ -47,7 +48,7 @@ function setUp(setup: WorkerSetup): void {
 }
 
 async function openTools(setup: WorkerSetup): Promise<PartTools> {
-  const { storeUrl, root, encoding, limits, module } = setup;
+  const { storeUrl, root, encoding, filterPolicies, limits, module } = setup;
   const runtime = systemRuntime;
   const user: CompactionModule = module === undefined
     ? {}
@@ -63,6 +64,8 @@ async function openTools(setup: WorkerSetup): Promise<PartTools> {
     root,
     encoding,
     limits,
+    filterPolicies: filterPolicies &&
+      fromPlainPolicies(filterPolicies, user.filterPolicies ?? []),
     transformer: user.blockTransformer,
     mergeOperator: user.mergeOperator,
     compactionFilter: user.compactionFilter,

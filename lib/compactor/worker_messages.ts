@@ -8,6 +8,8 @@ import type { PlainError } from "../base/errors.ts";
 import type { LogLevel } from "../base/log.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { BlockTransformer } from "../sst/block_transformer.ts";
+import type { FilterPolicy } from "../sst/filter_policy.ts";
+import type { PlainFilterPolicy } from "../sst/plain_filter_policy.ts";
 import type { CompactionFilterSupplier } from "./compaction_filter.ts";
 import type {
   PartLimits,
@@ -25,6 +27,8 @@ export interface WorkerSetup {
   readonly root: string;
   /** How SSTs are written. */
   readonly encoding: SstEncoding;
+  /** Which filters SSTs get; of whole keys alone unless given. */
+  readonly filterPolicies?: readonly PlainFilterPolicy[] | undefined;
   /** Sizes of reads and SSTs. */
   readonly limits: PartLimits;
   /** URL of a {@linkcode CompactionModule}, where user code takes part. */
@@ -37,6 +41,8 @@ export interface CompactionModule {
   readonly mergeOperator?: MergeOperator;
   /** The step after compression. */
   readonly blockTransformer?: BlockTransformer;
+  /** Filters whose policies or extractors are a user's own. */
+  readonly filterPolicies?: readonly FilterPolicy[];
   /** Judges rows. */
   readonly compactionFilter?: CompactionFilterSupplier;
 }

@@ -51,6 +51,7 @@ export function openDbCompactor(
     root: opening.root,
     manifestChecksum: options.manifestChecksum ?? true,
     encoding: encodingOf(options, settings),
+    filterPolicies: options.filterPolicies,
     transformer: options.blockTransformer,
     mergeOperator: options.mergeOperator,
     compactionFilter: options.compactionFilter,

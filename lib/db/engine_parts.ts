@@ -105,7 +105,6 @@ export function encodingOf(
   | "blockBytes"
   | "compression"
   | "filterBitsPerKey"
-  | "filterPolicies"
   | "filterFormat"
   | "minFilterKeys"
 > {
@@ -113,7 +112,6 @@ export function encodingOf(
     blockBytes: options.blockBytes ?? 4096,
     compression: settings.compression,
     filterBitsPerKey: settings.filterBitsPerKey,
-    filterPolicies: options.filterPolicies,
     filterFormat:
       FORMAT_PROFILES[options.formatTarget ?? "interop"].filterFormat,
     minFilterKeys: settings.minFilterKeys,
@@ -130,6 +128,7 @@ function newEncoder(
   return new SstEncoder(kernel, {
     sstType,
     ...encodingOf(options, settings),
+    filterPolicies: options.filterPolicies,
     transformer: options.blockTransformer,
     // Rows are most of it; the rest is index and filter.
     expectedBytes: Math.ceil(rowBytes * 1.06) + 4096,

@@ -29,7 +29,14 @@ export interface PrefixExtractor {
   prefixLength(bytes: Uint8Array, kind: "key" | "prefix"): number | undefined;
 }
 
+/** How a ready-made extractor is made again. */
+export type PrefixRecipe =
+  | { readonly kind: "fixed"; readonly bytes: number }
+  | { readonly kind: "delimiter"; readonly delimiter: Uint8Array };
+
 const MAX_KEY_BYTES = 65_535;
+/** Not by name: a user's extractor may have any name. */
+const RECIPES = new WeakMap<PrefixExtractor, PrefixRecipe>();
 
 /**
  * The first bytes of a key. Shorter keys have no prefix.
@@ -45,10 +52,13 @@ export function fixedPrefix(bytes: number): PrefixExtractor {
       `a fixed prefix has 1 to ${MAX_KEY_BYTES} bytes, not ${bytes}`,
     );
   }
-  return {
+  const extractor: PrefixExtractor = Object.freeze({
     name: `fixed${bytes}`,
-    prefixLength: ({ length }) => length >= bytes ? bytes : undefined,
-  };
+    prefixLength: ({ length }: Uint8Array) =>
+      length >= bytes ? bytes : undefined,
+  });
+  RECIPES.set(extractor, { kind: "fixed", bytes });
+  return extractor;
 }
 
 /**
@@ -67,13 +77,26 @@ export function delimiterPrefix(delimiter: number | Bytes): PrefixExtractor {
   if (wanted.length === 0) {
     throw new DbError("invalid", "a delimiter has at least one byte");
   }
-  return {
+  const extractor: PrefixExtractor = Object.freeze({
     name: `delimiter${toHex(wanted)}`,
-    prefixLength(bytes) {
+    prefixLength(bytes: Uint8Array) {
       const at = indexOf(bytes, wanted);
       return at < 0 ? undefined : at + wanted.length;
     },
-  };
+  });
+  RECIPES.set(extractor, { kind: "delimiter", delimiter: wanted });
+  return extractor;
+}
+
+/**
+ * How an extractor is made again where functions cannot go, such as in another
+ * thread.
+ *
+ * @param extractor The extractor.
+ * @returns Plain data; `undefined` where it is not one of the ready-made ones.
+ */
+export function recipeOf(extractor: PrefixExtractor): PrefixRecipe | undefined {
+  return RECIPES.get(extractor);
 }
 
 /**

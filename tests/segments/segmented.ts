@@ -34,7 +34,8 @@ export function segmented(
 
 /** What a reader of it is opened with. */
 export function readerOf(options: DbOptions) {
-  const { settings: _, ...components } = options;
+  const { settings: _, compactor: __, compactorModule: ___, ...components } =
+    options;
   return components;
 }
 
