@@ -210,7 +210,7 @@ export class Coordinator {
 
   async #tendWorkers(): Promise<void> {
     const { jobs, runtime, options, metrics, workerId } = this.#parts;
-    const lastHeartbeatMs = runtime.now();
+    const lastHeartbeatMs = Math.floor(runtime.now());
     const beats = jobs !== undefined && jobs.size > 0 &&
       runtime.monotonicMs() - this.#heartbeatAtMs >=
         options.worker.heartbeatMs;
@@ -282,7 +282,8 @@ export class Coordinator {
       status: "submitted",
       outputs: [],
     }));
-    const worker = { id: workerId, lastHeartbeatMs: runtime.now() };
+    const lastHeartbeatMs = Math.floor(runtime.now());
+    const worker = { id: workerId, lastHeartbeatMs };
     let admission: Admission | undefined;
     await this.#compactions.update((state) => {
       const resolved = this.#resolved(state);

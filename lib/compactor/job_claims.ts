@@ -162,8 +162,8 @@ export class CompactionWorker implements AsyncDisposable {
       }
       logger.warn(`the compaction worker tries again: ${error.message}`);
     }
-    const pause = options.pollIntervalMs *
-      (1 + JITTER * (2 * this.#random() - 1));
+    const jitter = 1 + JITTER * (2 * this.#random() - 1);
+    const pause = Math.round(jitter * options.pollIntervalMs);
     return this.#jobs.size === 0 ? pause : Math.min(pause, options.heartbeatMs);
   }
 
@@ -287,7 +287,8 @@ export class CompactionWorker implements AsyncDisposable {
   }
 
   #name(): WorkerName {
-    return { id: this.id, lastHeartbeatMs: this.#parts.runtime.now() };
+    const lastHeartbeatMs = Math.floor(this.#parts.runtime.now());
+    return { id: this.id, lastHeartbeatMs };
   }
 
   #random(): number {

@@ -113,12 +113,13 @@ export async function fill(
   store: ObjectStore,
   rounds: number,
   keysPerRound = 20,
-  options: Partial<DbOptions> = {},
+  options: Partial<DbOptions> & { keys?: number } = {},
 ): Promise<void> {
-  await using db = await openDb(store, options);
+  const { keys = 50, ...rest } = options;
+  await using db = await openDb(store, rest);
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < keysPerRound; i++) {
-      const key = `key${String((i * 7 + round * 3) % 50).padStart(3, "0")}`;
+      const key = `key${String((i * 7 + round * 3) % keys).padStart(3, "0")}`;
       if ((i + round) % 9 === 0) await db.delete(key, NOT_DURABLE);
       else if (i % 5 === 0) await db.merge(key, `+${round}`, NOT_DURABLE);
       else await db.put(key, `value ${round} of ${i}`, NOT_DURABLE);
