@@ -145,6 +145,23 @@ export function toDbError(error: unknown): DbError {
 }
 
 /**
+ * The same error for somebody whose operation may have taken effect.
+ *
+ * @param error The error.
+ * @returns One with outcome `"unknown"`; `error` itself where it has that.
+ */
+export function withUnknownOutcome(error: DbError): DbError {
+  if (error.outcome === "unknown") return error;
+  const { kind, message, retryable, reason, cause } = error;
+  return new DbError(kind, message, {
+    retryable,
+    outcome: "unknown",
+    ...(reason === undefined ? {} : { reason }),
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/**
  * The message of anything thrown.
  *
  * @param error What was thrown.

@@ -8,7 +8,7 @@
  * @module
  */
 import { abortable } from "../base/abort.ts";
-import { DbError } from "../base/errors.ts";
+import { DbError, withUnknownOutcome } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Runtime } from "../base/runtime.ts";
 import type { Flusher } from "../flush/flusher.ts";
@@ -132,7 +132,9 @@ export class Engine {
     const { wal, metrics } = this.#parts;
     metrics.flushes.add();
     const { target = wal.enabled ? "wal" : "memtable", signal } = options;
-    if (target === "memtable") return await this.#flushMemtable(signal);
+    if (target === "memtable") {
+      return await this.#orFailure(this.#flushMemtable(signal));
+    }
     if (target !== "wal") {
       throw new DbError(
         "invalid",
@@ -163,8 +165,8 @@ export class Engine {
         "this handle runs no compactor: open the database with `compactor` and `compactor_options` other than off, or compact where it runs",
       );
     }
-    await this.#flushMemtable(options.signal);
-    await compactor.compactNow(options);
+    await this.#orFailure(this.#flushMemtable(options.signal));
+    await this.#orFailure(compactor.compactNow(options));
     this.lifecycle.guard();
   }
 
@@ -177,10 +179,10 @@ export class Engine {
   async createCheckpoint(options: DbCheckpointOptions): Promise<CheckpointRef> {
     const { metrics, flusher } = this.#parts;
     metrics.checkpoints.add();
-    const checkpoint = await newCheckpoint({
+    const checkpoint = await this.#orFailure(newCheckpoint({
       ...this.#parts,
       flush: (signal) => this.#flushMemtable(signal),
-    }, options);
+    }, options));
     // The flusher alone shows readers a new manifest.
     flusher.poke();
     return checkpoint;
@@ -191,7 +193,7 @@ export class Engine {
     const { wal, state, flusher } = this.#parts;
     // What fails here fails the database through its own report.
     if (wal.enabled) wal.flush().catch(() => {});
-    if (state.view.frozen.length === 0) state.freeze(wal.lastFlushedId);
+    if (state.view.frozen.length === 0) state.tryFreeze(wal.lastFlushedId);
     flusher.poke();
   }
 
@@ -204,7 +206,8 @@ export class Engine {
     const told = this.lifecycle.fail(error);
     if (told === undefined) return;
     this.#parts.logger.error(told.message);
-    this.#parts.wal.durable.fail(told);
+    // What was on its way to the store may have arrived.
+    this.#parts.wal.durable.fail(withUnknownOutcome(told));
     // The first close does the work; the user's own waits for it.
     this.close("none").catch(() => {});
   }
@@ -277,6 +280,15 @@ export class Engine {
   get #tree(): TreeStatus {
     const { state, prefixes } = this.#parts;
     return treeStatus(state.view, prefixes());
+  }
+
+  /** Where the database fails, whoever waits is told the same as all others. */
+  async #orFailure<Result>(waiting: Promise<Result>): Promise<Result> {
+    try {
+      return await waiting;
+    } catch (error) {
+      throw this.lifecycle.failure ?? error;
+    }
   }
 
   async #flushMemtable(signal: AbortSignal | undefined): Promise<void> {

@@ -194,7 +194,7 @@ async function startEngine(
     manifest: manifest.latest,
   });
   const wal: Wal = openWal(opening, manifest, walId, () => {
-    state.freeze(wal.lastFlushedId);
+    state.tryFreeze(wal.lastFlushedId);
     flusher.poke();
   });
   const flusher: Flusher = openFlusher(opening, { manifest, state, wal, ssts });

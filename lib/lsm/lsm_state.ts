@@ -8,7 +8,7 @@
  * @module
  */
 import type { MemoryBudget } from "../base/budget.ts";
-import { invariant } from "../base/errors.ts";
+import { DbError, invariant } from "../base/errors.ts";
 import { Pulse } from "../base/watch.ts";
 import type { Kernel } from "../codec/kernel.ts";
 import type { Manifest, Tree } from "../format/manifest.ts";
@@ -93,10 +93,12 @@ export class LsmState {
    *
    * @param replayAfterWalId The last WAL file known to be stored.
    * @returns The frozen memtable, or `undefined` where there was no row.
+   * @throws {DbError} Kind `"unavailable"` if there is no memory for another memtable; nothing has changed then.
    */
   freeze(replayAfterWalId: number): FrozenMemtable | undefined {
     const { active, frozen, manifest } = this.#view;
     if (active.rows === 0) return undefined;
+    const next = new Memtable(this.#kernel, this.#budget);
     active.charge();
     const added: FrozenMemtable = {
       memtable: active,
@@ -108,7 +110,7 @@ export class LsmState {
     this.#frozenBytes += active.encodedBytes;
     this.#swap(
       this.#makeView(
-        new Memtable(this.#kernel, this.#budget),
+        next,
         [added, ...frozen],
         manifest,
         this.#view,
@@ -116,6 +118,22 @@ export class LsmState {
       ),
     );
     return added;
+  }
+
+  /**
+   * As {@linkcode freeze}, for those who can do without: where there is no memory
+   * for another memtable, rows stay where they are.
+   *
+   * @param replayAfterWalId The last WAL file known to be stored.
+   * @returns The frozen memtable, or `undefined` where nothing was frozen.
+   */
+  tryFreeze(replayAfterWalId: number): FrozenMemtable | undefined {
+    try {
+      return this.freeze(replayAfterWalId);
+    } catch (error) {
+      if (error instanceof DbError && error.kind === "unavailable") return;
+      throw error;
+    }
   }
 
   /**

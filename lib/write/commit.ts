@@ -294,8 +294,9 @@ export class Committer {
     this.#track(seq);
     memtable.charge();
     if (bytes >= this.#options.l0SstBytes || this.#replayIsLong()) {
-      state.freeze(wal.lastFlushedId);
-      this.#options.onFrozen();
+      // The write is in, whether or not there is memory for the next memtable.
+      const frozen = state.tryFreeze(wal.lastFlushedId);
+      if (frozen !== undefined) this.#options.onFrozen();
     }
     return new WriteHandle(seq, createTs, durability);
   }
