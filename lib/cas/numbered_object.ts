@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { DbError } from "../base/errors.ts";
+import { DbError, withUnknownOutcome } from "../base/errors.ts";
 import type { ObjectMeta, ObjectStore } from "../object_store/object_store.ts";
 import type { Boundary } from "./boundary.ts";
 
@@ -211,7 +211,8 @@ export class NumberedObject<Value> {
     if (!result.ok) return "exists";
     // The number may have existed and been collected while this writer slept.
     const mark = await this.#boundary.read(signal).catch((error) => {
-      throw withUnknownOutcome(error);
+      // The number is there; only whether it counts could not be found out.
+      throw error instanceof DbError ? withUnknownOutcome(error) : error;
     });
     return id > mark ? "created" : "collected";
   }
@@ -232,14 +233,4 @@ export class NumberedObject<Value> {
       `every listed ${this.#format.what} was gone when read: the store's listing does not agree with its objects`,
     );
   }
-}
-
-/** The number is there; only whether it counts could not be found out. */
-function withUnknownOutcome(error: unknown): unknown {
-  if (!(error instanceof DbError) || error.outcome === "unknown") return error;
-  return new DbError(error.kind, error.message, {
-    cause: error,
-    retryable: error.retryable,
-    outcome: "unknown",
-  });
 }

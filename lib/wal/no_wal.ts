@@ -89,7 +89,9 @@ export class NoWal implements Wal {
   async close(options: { flush: boolean }): Promise<void> {
     if (options.flush) await this.flush().catch(() => {});
     if (this.#ended !== undefined) return;
-    this.#ended = new DbError("closed", "the database is closed");
+    // A manifest that was broken off may have arrived.
+    const outcome = "unknown";
+    this.#ended = new DbError("closed", "the database is closed", { outcome });
     this.#cancelTimer?.();
     this.durable.fail(this.#ended);
   }

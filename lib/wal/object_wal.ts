@@ -28,7 +28,7 @@
 import { DbError, invariant, toDbError } from "../base/errors.ts";
 import type { BufferPool } from "../base/buffer_pool.ts";
 import type { Recorder } from "../base/metrics.ts";
-import type { Runtime } from "../base/runtime.ts";
+import { type Runtime, sleep } from "../base/runtime.ts";
 import { Pulse, Watermark } from "../base/watch.ts";
 import { walName } from "../format/paths.ts";
 import type { Memtable } from "../memtable/memtable.ts";
@@ -94,6 +94,9 @@ interface CutFile {
 
 /** One file travels; the next one may be ready behind it. */
 const MAX_CUT_FILES = 2;
+
+/** Memory that was exhausted is free again once others have flushed. */
+const RETRY_MS = 1000;
 
 /** The log kept in the object store. */
 export class ObjectWal implements Wal {
@@ -187,7 +190,9 @@ export class ObjectWal implements Wal {
   async #close(flush: boolean): Promise<void> {
     // Whoever waits for `durable` hears of a failure; closing goes on.
     if (flush) await this.flush().catch(() => {});
-    this.#end(new DbError("closed", "the database is closed"));
+    // A put that is broken off may arrive all the same.
+    const outcome = "unknown";
+    this.#end(new DbError("closed", "the database is closed", { outcome }));
     this.#abort.abort();
     await this.#running;
   }
@@ -242,18 +247,31 @@ export class ObjectWal implements Wal {
     this.#due = this.#open.length > 0;
   }
 
-  async #encode({ pieces, bytes }: OpenFile): Promise<WalFileBytes> {
-    let encoder: WalEncoder | undefined;
+  async #encode(file: OpenFile): Promise<WalFileBytes> {
     try {
-      encoder = this.#options.newEncoder(bytes);
+      for (;;) {
+        try {
+          return await this.#encodeOnce(file);
+        } catch (error) {
+          if (this.#ended !== undefined || !isExhausted(error)) throw error;
+        }
+        await sleep(this.#options.runtime, RETRY_MS, this.#abort.signal);
+      }
+    } finally {
+      for (const { memtable } of file.pieces) memtable.release();
+    }
+  }
+
+  async #encodeOnce({ pieces, bytes }: OpenFile): Promise<WalFileBytes> {
+    const encoder = this.#options.newEncoder(bytes);
+    try {
       for (const { firstRecord, lastRecord } of pieces) {
         const pending = encoder.addChain(firstRecord, lastRecord);
         if (pending !== undefined) await pending;
       }
       return await encoder.finish();
     } finally {
-      encoder?.dispose();
-      for (const { memtable } of pieces) memtable.release();
+      encoder.dispose();
     }
   }
 
@@ -272,13 +290,16 @@ export class ObjectWal implements Wal {
     } catch (error) {
       if (this.#ended === undefined) {
         const failure = toDbError(error);
-        this.#end(failure);
+        // First, since the owner may tell the waiters more than is known here.
         this.#options.onFailure(failure);
+        this.#end(failure);
       }
     } finally {
-      this.#running = undefined;
       // The encoders read memtables: nothing is over before they are.
-      await Promise.allSettled(this.#cut.map(({ encoded }) => encoded));
+      if (this.#ended !== undefined) {
+        await Promise.allSettled(this.#cut.map(({ encoded }) => encoded));
+      }
+      this.#running = undefined;
     }
   }
 
@@ -319,6 +340,11 @@ export class ObjectWal implements Wal {
     this.durable.fail(error);
     this.onFlushed.fire();
   }
+}
+
+/** No request is made while a file is encoded: it is memory that was missing. */
+function isExhausted(error: unknown): boolean {
+  return error instanceof DbError && error.kind === "unavailable";
 }
 
 function registerMetrics(recorder: Recorder) {

@@ -318,3 +318,52 @@ test("ObjectWal.close() without a flush ends a put that hangs", async () => {
   assertEquals(await files(store), []);
   rows.memtable.release();
 });
+
+test("ObjectWal encodes a file again where memory was exhausted", async () => {
+  let attempts = 0;
+  const bench = open({
+    newEncoder: () => {
+      if (attempts++ === 0) throw new DbError("unavailable", "no memory");
+      return new TextEncoder();
+    },
+  });
+  const { wal, store, runtime, rows, failures } = bench;
+  rows.write("a");
+  // Only the log holds the rows by now.
+  rows.freeze();
+  const flushed = wal.flush();
+
+  await runtime.advance(1000);
+  await (await store.next()).land();
+  await flushed;
+
+  assertEquals(await files(store), [[walName("db", 5), "1 a\n"]]);
+  assertEquals([attempts, failures], [2, []]);
+  await close(bench);
+});
+
+test("ObjectWal.close() waits for what still reads memtables after a failure", async () => {
+  const gate = Promise.withResolvers<void>();
+  let files = 0;
+  const bench = open({
+    newEncoder: () =>
+      new TextEncoder(() => ++files === 2 ? gate.promise : undefined),
+  });
+  const { wal, store, rows, failures } = bench;
+  rows.write("a");
+  void wal.flush().catch(() => {});
+  const first = await store.next();
+  rows.write("b");
+  void wal.flush().catch(() => {});
+  await first.fail(new DbError("unavailable", "no", { retryable: false }));
+  while (failures.length === 0) await Promise.resolve();
+
+  let isClosed = false;
+  const closing = wal.close({ flush: false }).then(() => isClosed = true);
+  await bench.runtime.settle();
+  assertEquals(isClosed, false);
+
+  gate.resolve();
+  await closing;
+  rows.memtable.release();
+});
