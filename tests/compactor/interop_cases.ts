@@ -17,6 +17,7 @@ import {
   QUIET,
   ROOMY,
 } from "../interop/layouts.ts";
+import { nextRunId } from "../../lib/manifest/run_edit.ts";
 import { openShale } from "../interop/shale.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { applyOp } from "../support/db_ops.ts";
@@ -26,6 +27,8 @@ import { type Random, withSeed } from "../support/random.ts";
 import { TempDir } from "../support/temp_dir.ts";
 import { compactorOf, manifestOf, shapeOf } from "./compactors.ts";
 
+type FormatTarget = "interop" | "0.15";
+
 /** A way to compact. */
 export interface CompactionKind {
   /** What it is called. */
@@ -33,7 +36,10 @@ export interface CompactionKind {
   /** Settings of Shale's compactor. */
   readonly settings?: Record<string, unknown>;
   /** Compacts the tree of a closed database, layers of L0 above some runs. */
-  readonly compact: (store: FileStore) => Promise<void>;
+  readonly compact: (
+    store: FileStore,
+    formatTarget: FormatTarget,
+  ) => Promise<void>;
   /** What the tree looks like then. */
   readonly shape: RegExp;
 }
@@ -44,6 +50,7 @@ const SMALL = { worker: { max_sst_size: 20_000 } };
 /** Submits one compaction and waits for it. */
 async function submit(
   store: FileStore,
+  formatTarget: FormatTarget,
   choose: (spec: TieredSpec) => Partial<TieredSpec>,
 ): Promise<void> {
   const { tree } = await manifestOf(store);
@@ -54,9 +61,9 @@ async function submit(
     runIds: tree.runs.map(({ id }) => id),
     destination: undefined,
   };
-  await using made = compactorOf(store, { settings: SMALL });
+  await using made = compactorOf(store, { settings: SMALL, formatTarget });
   const spec = { ...all, ...choose(all) };
-  const destination = spec.runIds.at(-1);
+  const destination = spec.runIds.at(-1) ?? nextRunId(await manifestOf(store));
   const { done } = await made.compactor.submit({ ...spec, destination });
   await done;
 }
@@ -65,13 +72,13 @@ async function submit(
 export const KINDS: readonly CompactionKind[] = [
   {
     name: "L0 into a run above the others",
-    compact: (store) => submit(store, () => ({ runIds: [] })),
+    compact: (store, target) => submit(store, target, () => ({ runIds: [] })),
     shape: /^l0 0, runs 3:\d+ 2:\d+ 1:\d+ 0:\d+$/,
   },
   {
     name: "runs above the lowest",
-    compact: (store) =>
-      submit(store, ({ runIds }) => ({
+    compact: (store, target) =>
+      submit(store, target, ({ runIds }) => ({
         l0ViewIds: [],
         runIds: runIds.slice(0, -1),
       })),
@@ -79,8 +86,8 @@ export const KINDS: readonly CompactionKind[] = [
   },
   {
     name: "the lowest runs",
-    compact: (store) =>
-      submit(store, ({ runIds }) => ({
+    compact: (store, target) =>
+      submit(store, target, ({ runIds }) => ({
         l0ViewIds: [],
         runIds: runIds.slice(1),
       })),
@@ -88,22 +95,23 @@ export const KINDS: readonly CompactionKind[] = [
   },
   {
     name: "L0 and the newest run",
-    compact: (store) =>
-      submit(store, ({ runIds }) => ({ runIds: runIds.slice(0, 1) })),
+    compact: (store, target) =>
+      submit(store, target, ({ runIds }) => ({ runIds: runIds.slice(0, 1) })),
     shape: /^l0 0, runs 2:\d+ 1:\d+ 0:\d+$/,
   },
   {
     name: "everything",
-    compact: async (store) => {
-      await using made = compactorOf(store, { settings: SMALL });
+    compact: async (store, formatTarget) => {
+      await using made = compactorOf(store, { settings: SMALL, formatTarget });
       await made.compactor.compactNow();
     },
     shape: /^l0 0, runs 0:\d+$/,
   },
   {
     name: "everything, in threads",
-    compact: async (store) => {
+    compact: async (store, formatTarget) => {
       await using made = compactorOf(store, {
+        formatTarget,
         settings: SMALL,
         execution: "worker",
         threads: 2,
@@ -134,13 +142,14 @@ async function grow(
   dir: string,
   model: ModelDb,
   random: Random,
+  formatTarget: FormatTarget,
 ): Promise<FileStore> {
   for (let run = 0; run < 3; run++) {
     const db = await openShale({ dir, ...OPEN });
     await apply(db, model, [...layers(random), MEM]);
     await db.close();
     const store = new FileStore(dir);
-    await submit(store, () => ({ runIds: [] }));
+    await submit(store, formatTarget, () => ({ runIds: [] }));
     await store.close();
   }
   const db = await openShale({ dir, ...OPEN });
@@ -156,18 +165,19 @@ async function grow(
 export async function theyReadCompacted(
   start: StartJudge,
   kind: CompactionKind,
+  formatTarget: FormatTarget = "interop",
 ): Promise<void> {
   await withSeed(21, async (random) => {
     await using dir = await TempDir.create();
     await using judge = await start();
     const model = new ModelDb();
     const place: JudgeStore = { store: dir.path, path: "db" };
-    const store = await grow(dir.path, model, random);
+    const store = await grow(dir.path, model, random, formatTarget);
     assertEquals(
       shapeOf(await manifestOf(store)).replace(/:\d+/g, ""),
       "l0 3, runs 2 1 0",
     );
-    await kind.compact(store);
+    await kind.compact(store, formatTarget);
     const shape = shapeOf(await manifestOf(store));
     assert(kind.shape.test(shape), shape);
     await store.close();
@@ -187,7 +197,11 @@ export async function theyReadCompacted(
     assertJudged(rows, model, "after they wrote on");
     await judge.close();
 
-    const db = await openShale({ dir: dir.path, settings: ROOMY });
+    const db = await openShale({
+      dir: dir.path,
+      settings: ROOMY,
+      formatTarget,
+    });
     await db.compact();
     await db.close();
     assertEquals(await judge.read(place), rows);

@@ -7,6 +7,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DbError } from "../../../mod.ts";
+import {
+  KINDS,
+  theyReadCompacted,
+  theyReadMoved,
+} from "../../compactor/interop_cases.ts";
 import { assertEquals, assertRejects } from "../../support/assert.ts";
 import { listFixtures, loadFixture } from "../../support/fixtures.ts";
 import { hex, type RowLine } from "../../support/op.ts";
@@ -44,6 +49,18 @@ test("Shale fences a live SlateDB 0.15.0 writer", () => {
 
 test("SlateDB 0.15.0 fences a live Shale writer", () => {
   return theyFenceShale(start);
+});
+
+for (const kind of KINDS) {
+  for (const formatTarget of ["interop", "0.15"] as const) {
+    test(`SlateDB 0.15.0 reads and goes on after Shale compacted ${kind.name} (${formatTarget})`, () => {
+      return theyReadCompacted(start, kind, formatTarget);
+    });
+  }
+}
+
+test("SlateDB 0.15.0 reads a run that Shale made of SSTs as they were", () => {
+  return theyReadMoved(start);
 });
 
 /** What a row says, without when it was written. */
