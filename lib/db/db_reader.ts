@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { abortable } from "../base/abort.ts";
 import { MemoryBudget } from "../base/budget.ts";
 import type { Bytes } from "../base/bytes.ts";
 import { DbError } from "../base/errors.ts";
@@ -89,6 +90,7 @@ export class DbReader implements AsyncDisposable {
    */
   static async open(path: string, options: DbReaderOptions): Promise<DbReader> {
     checkReaderOptions(options, MORE_OPTION_NAMES);
+    options.signal?.throwIfAborted();
     const opening = await prepare(path, options);
     const state = await openState(opening);
     try {
@@ -247,7 +249,8 @@ async function openState(opening: Opening): Promise<LsmState> {
     logger,
     checksum: true,
   });
-  const manifest = await manifests.readLatest();
+  const { signal } = options;
+  const manifest = await abortable(manifests.readLatest(signal), signal);
   if (manifest === undefined) {
     throw new DbError(
       "data",

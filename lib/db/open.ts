@@ -16,6 +16,7 @@
  *
  * @module
  */
+import { abortable } from "../base/abort.ts";
 import { MemoryBudget } from "../base/budget.ts";
 import { DbError } from "../base/errors.ts";
 import { silentLogger } from "../base/log.ts";
@@ -82,8 +83,13 @@ export async function openEngine(
   };
   opening.logger.info(`opening SlateDB database at "${opening.root}"`);
   const manifest = await openManifest(opening);
-  const walId = await fence(opening, manifest);
-  return await startEngine(opening, manifest, walId);
+  try {
+    const walId = await fence(opening, manifest);
+    return await startEngine(opening, manifest, walId);
+  } catch (error) {
+    await manifest.close();
+    throw error;
+  }
 }
 
 function resolveComponents(options: DbOptions, settings: ResolvedSettings) {
@@ -168,7 +174,10 @@ function fence(opening: Opening, manifest: HeldManifest): Promise<number> {
     root,
     replayAfterWalId: manifest.latest.replayAfterWalId,
     fence: FORMAT_PROFILES[options.formatTarget ?? "interop"].fence,
-    checkEpoch: async () => (await manifest.refresh()).replayAfterWalId,
+    checkEpoch: async () => {
+      const { replayAfterWalId } = await manifest.refresh(options.signal);
+      return replayAfterWalId;
+    },
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
 }
@@ -198,6 +207,9 @@ async function startEngine(
     flusher.poke();
   });
   const flusher: Flusher = openFlusher(opening, { manifest, state, wal, ssts });
+  const checkAlive = () => {
+    if (early !== undefined) throw early;
+  };
   try {
     flusher.start();
     const replayed = await replay(opening, {
@@ -206,8 +218,9 @@ async function startEngine(
       wal,
       flusher,
       walId,
+      checkAlive,
     });
-    if (early !== undefined) throw early;
+    checkAlive();
     const prefixes = () =>
       prefixesOf(kernel, state.view, options.segmentExtractor);
     engine = new Engine({
@@ -252,11 +265,13 @@ async function replay(
     wal: Wal;
     flusher: Flusher;
     walId: number;
+    /** Throws what has ended the database meanwhile, if anything. */
+    checkAlive: () => void;
   },
 ): Promise<Replayed> {
   const { kernel, walStore, root, runtime, logger, options, settings } =
     opening;
-  const { manifest, state, wal, flusher, walId } = parts;
+  const { manifest, state, wal, flusher, walId, checkAlive } = parts;
   const { replayAfterWalId, lastL0Seq, lastL0ClockTick } = manifest.latest;
   let lastCreateTs = lastL0ClockTick;
   const { lastSeq } = await replayWal({
@@ -283,14 +298,18 @@ async function replay(
       flusher.poke();
       while (
         state.unflushedBytes >= settings.maxUnflushedBytes && !flusher.stalled
-      ) await Promise.race([state.changed.next, flusher.progressed.next]);
+      ) {
+        checkAlive();
+        const changes = [state.changed.next, flusher.progressed.next];
+        await abortable(Promise.race(changes), options.signal);
+      }
     },
     onBatch: (seq, createTs = MIN_TIMESTAMP) => {
       if (createTs <= lastCreateTs) return;
       lastCreateTs = createTs;
       state.tracker.record(seq, Number(createTs / 1000n));
     },
-    explainGap: () => manifest.refresh(),
+    explainGap: () => manifest.refresh(options.signal),
     signal: options.signal,
   });
   wal.durable.raise(lastSeq);
