@@ -212,14 +212,8 @@ async function startEngine(
   };
   try {
     flusher.start();
-    const replayed = await replay(opening, {
-      manifest,
-      state,
-      wal,
-      flusher,
-      walId,
-      checkAlive,
-    });
+    const parts = { manifest, state, wal, flusher, walId, checkAlive };
+    const replayed = await replay(opening, parts);
     checkAlive();
     const prefixes = () =>
       prefixesOf(kernel, state.view, options.segmentExtractor);
