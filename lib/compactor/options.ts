@@ -220,6 +220,8 @@ export function resolveCompactorOptions(
     settings.poll_interval ?? "5s",
     `${NAME}.poll_interval`,
   );
+  const { worker = {} } = settings;
+  if (worker !== null) checkNames(worker, WORKER_NAMES, `${NAME}.worker`);
   const maxConcurrent = countOf(settings, "max_concurrent_compactions", 4);
   const duration = (name: keyof CompactorSettings, otherwise: Duration) =>
     parseDuration(settings[name] ?? otherwise, `${NAME}.${name}`);
@@ -236,9 +238,9 @@ export function resolveCompactorOptions(
     worker: resolveWorkerOptions({
       ...pick(settings, "max_sst_size"),
       ...pick(settings, "max_fetch_tasks"),
-      ...settings.worker,
+      ...worker,
     }),
-    hasWorker: settings.worker !== null,
+    hasWorker: worker !== null,
     commitIntervalMs: duration("commit_compacted_interval", "1s"),
     workerTimeoutMs: duration("worker_heartbeat_timeout", "30s"),
   };
