@@ -12,7 +12,6 @@
  * @module
  */
 import { Builder } from "flatbuffers";
-import { DbError } from "../base/errors.ts";
 import { FlatTable } from "./flatbuffer_reader.ts";
 import { finishBuffer, writeRefs, writeTable } from "./flatbuffer_writer.ts";
 

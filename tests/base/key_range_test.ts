@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { DbError } from "../../lib/base/errors.ts";
+import type { DbError } from "../../lib/base/errors.ts";
 import {
   intersect,
   isAbove,

@@ -2,7 +2,7 @@ import {
   appendOperator,
   counterOperator,
   Db,
-  DbError,
+  type DbError,
   decodeCounter,
   encodeCounter,
   MemoryStore,
