@@ -223,6 +223,7 @@ export class Compactor implements AsyncDisposable {
     this.#abort.abort(closed);
     await this.#loop.stop();
     if (wasRunning) await this.#release();
+    await this.#coordinator?.close();
     await jobs?.stop();
     await tools?.executor.close();
   }

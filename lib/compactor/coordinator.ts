@@ -172,6 +172,11 @@ export class Coordinator {
     );
   }
 
+  /** Ends the requests under way; resolves when none is made any more. */
+  async close(): Promise<void> {
+    await Promise.all([this.#manifest.close(), this.#compactions.close()]);
+  }
+
   async #look(lookWanted: boolean): Promise<void> {
     const { engine, pace } = this.#parts;
     const isDue = this.#compactions.msSinceLook >= pace.lookMs;

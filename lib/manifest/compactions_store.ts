@@ -304,6 +304,15 @@ export class HeldCompactions {
     if (after !== before) this.#lookedAtMs = lookedAtMs;
     return numbered(after);
   }
+
+  /**
+   * Ends what is under way; see `FencedObject.close`.
+   *
+   * @returns Resolves when no request is made any more; never rejects.
+   */
+  close(): Promise<void> {
+    return this.#fenced.close();
+  }
 }
 
 /** A state knows its number; an edited one still has the old one. */
