@@ -215,6 +215,7 @@ test("DESIGN 7.5: no temporary file ever lies in a database's folder, and none i
     await db.put(`k${i}`, "1");
     await db.flush({ target: "memtable" });
   }
+  await db.close();
   const names = (await readdir(dir.at("db"), { recursive: true })).filter((
     name,
   ) => name.includes("/") || name.includes("\\"));
