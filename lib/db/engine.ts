@@ -303,13 +303,18 @@ export class Engine {
   async #flushBeforeClose(
     flush: NonNullable<CloseOptions["flush"]>,
   ): Promise<void> {
-    const { wal, state, flusher, logger } = this.#parts;
+    const { wal, state, flusher, background, logger } = this.#parts;
     if (flush === "none") return;
     if (wal.enabled) await wal.flush();
     if (flush === "wal" && wal.enabled) return;
     state.freeze(wal.lastFlushedId);
+    const { state: compacting } = background.compactor?.status ?? {};
+    const makesRoom = compacting === "waiting" || compacting === "running";
     try {
-      await flusher.flush({ onStall: "fail" });
+      await flusher.flush({
+        // Without a log this is the rows' last chance.
+        onStall: makesRoom && !wal.enabled ? "wait-for-compaction" : "fail",
+      });
     } catch (error) {
       if (!(error instanceof DbError) || error.kind !== "unavailable") {
         throw error;

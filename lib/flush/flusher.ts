@@ -21,7 +21,7 @@
  *
  * @module
  */
-import { aborted } from "../base/abort.ts";
+import { abortable } from "../base/abort.ts";
 import { DbError, messageOf, toDbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { Loop } from "../base/loop.ts";
@@ -53,6 +53,7 @@ import {
 } from "./l0_room.ts";
 import { L0Upload } from "./l0_upload.ts";
 import { PollPace } from "./poll_pace.ts";
+import { failWhenStalled, type StallPatience } from "./stall_watch.ts";
 
 /** What a {@linkcode Flusher} is made of; limits are named as SlateDB's settings. */
 export interface FlusherOptions extends L0Limits {
@@ -95,14 +96,15 @@ export interface FlushOptions {
   /** Ends the wait with the signal's reason; the flush itself goes on. */
   signal?: AbortSignal;
   /**
-   * What to do while L0 is full: wait for the compactor, or fail.
+   * What to do while L0 is full.
    *
    * @default {"wait"}
    */
-  onStall?: "wait" | "fail";
+  onStall?: StallPatience;
 }
 
 const STALL_LOG_INTERVAL_MS = 10_000;
+const FOREVER_MS = 0x7fff_ffff;
 
 /** Uploads frozen memtables and names them in the manifest, oldest first. */
 export class Flusher {
@@ -191,14 +193,18 @@ export class Flusher {
     const done = newest && this.#flushed.reached(newest.lastSeq);
     if (done === undefined) return;
     this.poke();
-    const ends: Promise<void>[] = [done];
-    const cleanup = new AbortController();
-    if (signal !== undefined) ends.push(aborted(signal, cleanup.signal));
-    if (onStall === "fail") ends.push(this.#failWhenStalled(cleanup.signal));
+    const end = new AbortController();
+    const isStuck = () => this.stalled && this.#uploads.length === 0;
+    const { progressed } = this;
+    const watch = { ...this.#options, progressed, isStuck, onStall };
+    const full = failWhenStalled(watch, end.signal);
+    // Whoever waits keeps the process alive; the loop's timers do not.
+    const letGo = this.#options.runtime.after(FOREVER_MS, () => {});
     try {
-      await Promise.race(ends);
+      await abortable(Promise.race([done, full]), signal);
     } finally {
-      cleanup.abort();
+      end.abort();
+      letGo();
     }
   }
 
@@ -356,20 +362,6 @@ export class Flusher {
     const { frozen } = lsm.view;
     logger.warn(
       `${full.name} is full (${full.ssts} SSTs): ${frozen.length} memtables wait for the compactor`,
-    );
-  }
-
-  async #failWhenStalled(end: AbortSignal): Promise<void> {
-    while (!end.aborted) {
-      const next = this.progressed.next;
-      if (this.stalled && this.#uploads.length === 0) break;
-      await next;
-    }
-    if (end.aborted) return;
-    const { lsm } = this.#options;
-    throw new DbError(
-      "unavailable",
-      `L0 is full and nothing compacts it: ${lsm.unflushedBytes} bytes are unflushed`,
     );
   }
 
