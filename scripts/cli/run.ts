@@ -5,9 +5,11 @@
  */
 import { DbError } from "../../mod.ts";
 import { apply } from "./apply.ts";
+import { checkpoints } from "./checkpoints.ts";
 import { type Command, helpOf, parseArguments } from "./command.ts";
 import { del } from "./delete.ts";
 import { describeFailure } from "./failure.ts";
+import { gc } from "./gc.ts";
 import { get } from "./get.ts";
 import { load } from "./load.ts";
 import { manifest } from "./manifest.ts";
@@ -30,6 +32,8 @@ export const COMMANDS: readonly Command[] = [
   manifest,
   sst,
   wal,
+  checkpoints,
+  gc,
 ];
 
 /**
