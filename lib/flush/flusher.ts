@@ -325,7 +325,6 @@ export class Flusher {
     if (touched === undefined) {
       touched = segmentsOf(kernel, frozen.memtable, segmentExtractor);
       this.#touched.set(frozen, touched);
-      this.#metrics.freezes.add();
     }
     return touched;
   }
@@ -338,6 +337,7 @@ export class Flusher {
       this.#abort.signal,
     );
     this.#uploads.push(upload);
+    this.#metrics.freezes.add();
     upload.done.then(() => {
       if (this.#abort.signal.aborted) return;
       this.#options.lsm.uploaded(frozen);
