@@ -18,7 +18,7 @@ import { segmentRange } from "../lsm/segments.ts";
 import type { L0Sst } from "../manifest/tree_edit.ts";
 import type { Memtable } from "../memtable/memtable.ts";
 import { BytePipe } from "../sst/byte_pipe.ts";
-import { rewriteRows } from "../sst/rewrite.ts";
+import { type RewriteOptions, rewriteRows } from "../sst/rewrite.ts";
 import type { ByteSink } from "../sst/sst_body.ts";
 import type { EncodedSst, SstEncoder } from "../sst/sst_encoder.ts";
 import type { SstStore } from "../sst/sst_store.ts";
@@ -66,6 +66,7 @@ export class L0Part {
   readonly #rows: L0Rows;
   readonly #options: L0PartOptions;
   readonly #signal: AbortSignal;
+  readonly #limits: Pick<RewriteOptions, "retainSeq" | "nowMs">;
   #bytes = 0;
 
   /**
@@ -79,6 +80,7 @@ export class L0Part {
     this.#rows = rows;
     this.#options = options;
     this.#signal = signal;
+    this.#limits = limitsOf(rows.memtable, options);
   }
 
   /** Bytes stored. */
@@ -138,9 +140,8 @@ export class L0Part {
   }
 
   async #encode(sink: ByteSink | undefined): Promise<EncodedSst> {
-    const { kernel, runtime, lsm, wal, newEncoder } = this.#options;
+    const { kernel, runtime, newEncoder } = this.#options;
     const { memtable, prefix, encodedBytes } = this.#rows;
-    const { oldestSeq, oldestClockMs } = lsm.snapshots;
     const encoder = newEncoder(encodedBytes, sink);
     try {
       await rewriteRows({
@@ -148,15 +149,7 @@ export class L0Part {
         runtime,
         sources: [memtable],
         range: segmentRange(prefix),
-        // Readers of durable rows alone stand on the durable sequence number.
-        retainSeq: min(wal.durable.level, oldestSeq),
-        // A row that a live snapshot sees alive must not expire under it.
-        nowMs: min(
-          memtable.maxCreateTs,
-          oldestClockMs === undefined
-            ? undefined
-            : BigInt(Math.floor(oldestClockMs)),
-        ),
+        ...this.#limits,
         dropTombstones: false,
         operator: memtable.merges > 0 ? this.#options.mergeOperator : undefined,
         maxFetchTasks: 1,
@@ -189,6 +182,29 @@ export class L0Part {
       await sleep(runtime, manifestPollIntervalMs, this.#signal);
     }
   }
+}
+
+/**
+ * What readers at this moment see; later ones stand on more. The same for every
+ * attempt: an SST that was given up may arrive behind the one that the manifest
+ * describes, and must then be the same.
+ */
+function limitsOf(
+  memtable: Memtable,
+  { lsm, wal }: L0PartOptions,
+): Pick<RewriteOptions, "retainSeq" | "nowMs"> {
+  const { oldestSeq, oldestClockMs } = lsm.snapshots;
+  return {
+    // Readers of durable rows alone stand on the durable sequence number.
+    retainSeq: min(wal.durable.level, oldestSeq),
+    // A row that a live snapshot sees alive must not expire under it.
+    nowMs: min(
+      memtable.maxCreateTs,
+      oldestClockMs === undefined
+        ? undefined
+        : BigInt(Math.floor(oldestClockMs)),
+    ),
+  };
 }
 
 function min(a: bigint, b: bigint | undefined): bigint {
