@@ -198,6 +198,7 @@ export class DbReader implements AsyncDisposable {
    */
   close(): Promise<void> {
     return this.#lifecycle.close(() => {
+      this.#reads.endScans();
       this.#state.dispose();
       return Promise.resolve();
     });

@@ -238,6 +238,7 @@ export class Engine {
         await flusher.stop();
         await wal.close({ flush: false });
         this.#lastTree = this.#tree;
+        this.readContext.endScans();
         state.dispose();
       }
     });

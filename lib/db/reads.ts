@@ -252,6 +252,11 @@ export class Reads {
     );
   }
 
+  /** Ends all scans: whoever made this closes. */
+  endScans(): void {
+    this.#context.endScans();
+  }
+
   #pin({ remote, cacheBlocks = true, signal }: ResolvedRead): ReadPoint {
     this.#options.guard();
     if (signal?.aborted === true) throw signal.reason;

@@ -45,21 +45,34 @@ export interface RangeRead {
   readonly maxFetchTasks?: number | undefined;
 }
 
-/** What the finalizer needs to free a scan that nobody closed. */
-interface Held {
+/** What a scan holds, apart from it: the finalizer frees scans that nobody closed. */
+class Held implements Disposable {
   readonly cursor: MergeCursor;
-  readonly view: LsmView;
-  open: boolean;
+  readonly #view: LsmView;
+  readonly #scans: Set<Disposable>;
+
+  constructor(cursor: MergeCursor, view: LsmView, scans: Set<Disposable>) {
+    this.cursor = cursor;
+    this.#view = view;
+    this.#scans = scans;
+    view.acquire();
+    scans.add(this);
+  }
+
+  get open(): boolean {
+    return this.#scans.has(this);
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#scans.delete(this)) return;
+    this.cursor.close();
+    this.#view.release();
+  }
 }
 
-const FORGOTTEN = new FinalizationRegistry<Held>(letGo);
-
-function letGo(held: Held): void {
-  if (!held.open) return;
-  held.open = false;
-  held.cursor.close();
-  held.view.release();
-}
+const FORGOTTEN = new FinalizationRegistry<Held>((held) => {
+  held[Symbol.dispose]();
+});
 
 /** Entries of a range, batch by batch; close it when done. */
 export class RangeScan implements EntrySource {
@@ -89,8 +102,7 @@ export class RangeScan implements EntrySource {
       outputBytes: BATCH_BYTES,
       maxFetchTasks: read.maxFetchTasks ?? context.maxFetchTasks,
     });
-    view.acquire();
-    this.#held = { cursor, view, open: true };
+    this.#held = new Held(cursor, view, context.scans);
     FORGOTTEN.register(this, this.#held, this);
   }
 
@@ -141,7 +153,7 @@ export class RangeScan implements EntrySource {
   /** Frees everything; a second time is fine. */
   close(): void {
     FORGOTTEN.unregister(this);
-    letGo(this.#held);
+    this.#held[Symbol.dispose]();
   }
 
   #count(more: boolean): number {

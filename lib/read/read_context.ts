@@ -66,6 +66,8 @@ export class ReadContext {
   readonly found: number;
   /** The key that is being looked for. */
   readonly probe: KeyProbe;
+  /** The scans that hold a view. */
+  readonly scans: Set<Disposable> = new Set();
   #held: CachedBlock | undefined;
 
   /**
@@ -93,6 +95,11 @@ export class ReadContext {
   hold(block: CachedBlock): void {
     this.#held?.unpin();
     this.#held = block;
+  }
+
+  /** Ends all scans, whoever holds them: the database closes. */
+  endScans(): void {
+    for (const scan of this.scans) scan[Symbol.dispose]();
   }
 
   /** Gives back the block that is held, if there is one. */

@@ -1,0 +1,165 @@
+/**
+ * Linear memory is back where it was once a database is closed, or could not be
+ * opened, whatever was under way and is still held.
+ *
+ * @module
+ */
+import { sharedKernel } from "../../lib/db/shared_kernel.ts";
+import { FaultStore } from "../../lib/testing/mod.ts";
+import {
+  Db,
+  DbError,
+  DbReader,
+  MemoryBudget,
+  MemoryStore,
+  type ObjectStore,
+} from "../../mod.ts";
+import { assertEquals, assertRejects } from "../support/assert.ts";
+import { isSstGet, isSstPut, isWalPut } from "../support/calls.ts";
+import { test } from "../support/test.ts";
+
+const LATER = { awaitDurable: false };
+const kernel = await sharedKernel();
+
+/** Runs a body until its memory is constant: the first run warms up. */
+async function assertBaseline(
+  name: string,
+  body: () => Promise<void>,
+): Promise<void> {
+  await body();
+  const before = kernel.exports.memory_used();
+  for (let i = 0; i < 3; i++) await body();
+  assertEquals(kernel.exports.memory_used() - before, 0, name);
+}
+
+/** Rows in the WAL, in L0 and below. */
+async function fill(store: ObjectStore): Promise<void> {
+  const db = await Db.open("db", { store });
+  for (let round = 0; round < 3; round++) {
+    for (let i = 0; i < 300; i++) {
+      await db.put(`k${i}`, new Uint8Array(500).fill(round), LATER);
+    }
+    if (round < 2) await db.flush({ target: "memtable" });
+  }
+  await db.close({ flush: "wal" });
+}
+
+test("a database that is closed holds no memory, though scans, snapshots and transactions are held", async () => {
+  const inner = new MemoryStore();
+  await fill(inner);
+  const held: unknown[] = [];
+  for (const store of [inner, new FaultStore(inner)]) {
+    await assertBaseline(store.constructor.name, async () => {
+      const db = await Db.open("db", { store });
+      await db.put("k5", "new", LATER);
+      const snapshot = db.snapshot();
+      const transaction = await db.begin({ isolation: "serializable" });
+      transaction.put("k6", "mine");
+      const scans = [db.scan(), snapshot.scan(), transaction.scan()];
+      for (const scan of scans) await scan.next();
+      await db.getMany(["k1", "k2", "absent"]);
+      const started = db.scan({ reverse: true });
+      const pending = started.next().then(() => {}, () => {});
+      held.push(snapshot, transaction, scans, started, db.scan());
+      await db.close({ flush: "wal" });
+      await pending;
+    });
+  }
+  held.length = 0;
+});
+
+test("a reader that is closed holds no memory", async () => {
+  const inner = new MemoryStore();
+  await fill(inner);
+  const held: unknown[] = [];
+  for (const store of [inner, new FaultStore(inner)]) {
+    await assertBaseline(store.constructor.name, async () => {
+      const reader = await DbReader.open("db", { store });
+      const scan = reader.scan({ gte: "k2" });
+      await scan.next();
+      await reader.get("k77");
+      held.push(scan);
+      await reader.close();
+    });
+  }
+  held.length = 0;
+});
+
+test("a read that is under way when the database closes gives its memory back", async () => {
+  const inner = new MemoryStore();
+  await fill(inner);
+  await assertBaseline("get and scan", async () => {
+    const store = new FaultStore(inner);
+    const db = await Db.open("db", { store });
+    const hold = store.hold(isSstGet);
+    const get = db.get("k3000").then(() => {}, () => {});
+    const scan = db.scan().next().then(() => {}, () => {});
+    await hold.arrived(1);
+    await db.close({ flush: "wal" });
+    hold.end();
+    await Promise.all([get, scan]);
+  });
+});
+
+test("a database that fails holds no memory", async () => {
+  const inner = new MemoryStore();
+  await fill(inner);
+  for (const matches of [isWalPut, isSstPut]) {
+    await assertBaseline(matches.name, async () => {
+      const store = new FaultStore(inner);
+      const db = await Db.open("db", { store });
+      const scan = db.scan();
+      await scan.next();
+      store.fail(matches, {
+        kind: "fail-before",
+        error: new DbError("invalid", "no such bucket"),
+      });
+      await db.put("k1", "new", LATER);
+      await assertRejects(() => db.flush({ target: "memtable" }));
+      await assertRejects(() => scan.next());
+      await db.close();
+    });
+  }
+});
+
+test("an opening that fails holds no memory", async () => {
+  const inner = new MemoryStore();
+  await fill(inner);
+  const isWalGet = ({ operation, name }: { operation: string; name: string }) =>
+    operation === "get" && name.includes("/wal/");
+  const error = new DbError("invalid", "no such bucket");
+  for (const open of [Db.open, DbReader.open]) {
+    await assertBaseline(open.name, async () => {
+      const store = new FaultStore(inner);
+      store.fail(isWalGet, { kind: "fail-before", error });
+      await assertRejects(() => open("db", { store }));
+    });
+  }
+  await assertBaseline("flush under replay", async () => {
+    const store = new FaultStore(inner);
+    store.fail(isSstPut, { kind: "fail-before", error });
+    await assertRejects(() =>
+      Db.open("db", {
+        store,
+        settings: { l0_sst_size_bytes: 20_000, max_unflushed_bytes: 20_001 },
+      })
+    );
+  });
+});
+
+test("a shared budget is back at zero once its databases are closed", async () => {
+  const store = new MemoryStore();
+  await fill(store);
+  const budget = new MemoryBudget();
+  const databases = [
+    await Db.open("db", { store, budget }),
+    await Db.open("other", { store, budget }),
+  ];
+  for (const db of databases) {
+    await db.put("a", "1", LATER);
+    await db.get("k17");
+    await db.scan({ cacheBlocks: true }).next();
+  }
+  for (const db of databases) await db.close();
+  assertEquals([budget.memtableUsed, budget.cacheUsed], [0, 0]);
+});
