@@ -2,8 +2,8 @@
  * A database opened for reading alone.
  *
  * Owns: a view of the moment of opening: the latest manifest, and what the WAL
- * has above it. Does not own: anything in the store. It writes nothing, fences
- * nobody, and asks nobody to keep files for it.
+ * has above it. Does not own: anything in the store. It fences nobody, and writes
+ * nothing but a checkpoint where it is open for minutes (`reader_lease.ts`).
  *
  * @module
  */
@@ -20,6 +20,7 @@ import type { Kernel } from "../codec/kernel.ts";
 import type { Manifest } from "../format/manifest.ts";
 import { LsmState } from "../lsm/lsm_state.ts";
 import { ManifestStore } from "../manifest/manifest_store.ts";
+import type { ViewLease } from "../manifest/view_lease.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
 import { RetryingStore } from "../object_store/retrying_store.ts";
 import type { KeyExplanation } from "../read/explain.ts";
@@ -36,6 +37,7 @@ import {
 import type { ReadOptions, ScanOptions } from "./read_options.ts";
 import { ReadPoint, Reads } from "./reads.ts";
 import type { Scan } from "./scan.ts";
+import { openReaderLease } from "./reader_lease.ts";
 import { checkSegments, prefixesOf } from "./segments.ts";
 import { sharedKernel } from "./shared_kernel.ts";
 import { type TreeStatus, treeStatus } from "./status.ts";
@@ -54,9 +56,9 @@ const MORE_OPTION_NAMES = ["skipWalReplay"];
 
 /**
  * A database as it was when the reader was opened, to read from; any number of
- * readers may be open beside the writer, which does not notice them. The
- * collector does not know of them either: a reader that stays open longer than
- * the collector's `min_age` may find its files gone (kind `"data"`).
+ * readers may be open beside the writer, which does not notice them. A reader
+ * that stays open for minutes makes a checkpoint, so that collectors spare its
+ * files, and removes it when it is closed.
  */
 export class DbReader implements AsyncDisposable {
   /** The tree in numbers. */
@@ -64,12 +66,14 @@ export class DbReader implements AsyncDisposable {
   readonly #lifecycle: Lifecycle;
   readonly #state: LsmState;
   readonly #reads: Reads;
+  readonly #lease: ViewLease;
   readonly #lastSeq: bigint;
 
   private constructor(
     lifecycle: Lifecycle,
     state: LsmState,
     reads: Reads,
+    lease: ViewLease,
     lastSeq: bigint,
     tree: TreeStatus,
   ) {
@@ -77,7 +81,9 @@ export class DbReader implements AsyncDisposable {
     this.#lifecycle = lifecycle;
     this.#state = state;
     this.#reads = reads;
+    this.#lease = lease;
     this.#lastSeq = lastSeq;
+    lease.start();
   }
 
   /**
@@ -117,7 +123,13 @@ export class DbReader implements AsyncDisposable {
       const { view } = state;
       const prefixes = prefixesOf(kernel, view, options.segmentExtractor);
       const tree = treeStatus(view, prefixes);
-      return new DbReader(lifecycle, state, reads, lastSeq, tree);
+      const lease = openReaderLease(
+        opening.manifests,
+        view.manifest,
+        runtime,
+        opening.logger,
+      );
+      return new DbReader(lifecycle, state, reads, lease, lastSeq, tree);
     } catch (error) {
       state.dispose();
       throw error;
@@ -200,7 +212,7 @@ export class DbReader implements AsyncDisposable {
     return this.#lifecycle.close(() => {
       this.#reads.endScans();
       this.#state.dispose();
-      return Promise.resolve();
+      return this.#lease.stop(true);
     });
   }
 
@@ -216,6 +228,7 @@ interface Opening {
   readonly options: DbReaderOptions;
   readonly store: ObjectStore;
   readonly walStore: ObjectStore;
+  readonly manifests: ManifestStore;
   readonly kernel: Kernel;
   readonly runtime: Runtime;
   readonly logger: Logger;
@@ -228,11 +241,20 @@ async function prepare(
   const { runtime = systemRuntime, logger = silentLogger } = options;
   const retrying = (inner: ObjectStore) =>
     new RetryingStore(inner, { runtime, logger });
+  const root = resolvePath(path);
+  const store = retrying(options.store);
   return {
-    root: resolvePath(path),
+    root,
     options,
-    store: retrying(options.store),
+    store,
     walStore: retrying(options.walStore ?? options.store),
+    manifests: new ManifestStore({
+      store,
+      root,
+      runtime,
+      logger,
+      checksum: true,
+    }),
     kernel: await sharedKernel(),
     runtime,
     logger,
@@ -241,15 +263,8 @@ async function prepare(
 
 /** The tree of the latest manifest. */
 async function openState(opening: Opening): Promise<LsmState> {
-  const { root, options, store, kernel, runtime, logger } = opening;
+  const { root, options, store, kernel, runtime, logger, manifests } = opening;
   const { recorder = noRecorder, budget = new MemoryBudget() } = options;
-  const manifests = new ManifestStore({
-    store,
-    root,
-    runtime,
-    logger,
-    checksum: true,
-  });
   const { signal } = options;
   const manifest = await abortable(manifests.readLatest(signal), signal);
   if (manifest === undefined) {

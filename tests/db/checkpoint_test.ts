@@ -3,6 +3,7 @@ import {
   Admin,
   Db,
   type DbError,
+  DbReader,
   type DbSettings,
   MemoryStore,
 } from "../../mod.ts";
@@ -223,5 +224,62 @@ test("DESIGN 7.8: checkpoints of open scans end with the database", async () => 
   await db.close();
   assertEquals(await admin.listCheckpoints("open view"), []);
   await scan.close();
+  assertEquals(runtime.timers, 0);
+});
+
+test("DESIGN 7.8: a reader held longer than min_age never loses its files", async () => {
+  const { runtime, db, admin, memory } = await setUp({
+    ...QUIET,
+    compactor_options: {},
+  });
+  for (let i = 0; i < 4; i++) {
+    await db.put(`k${i}`, "old", { awaitDurable: false });
+    await db.flush({ target: "memtable" });
+  }
+  const store = new FaultStore(memory, { runtime });
+  const reader = await DbReader.open("db", { store, runtime });
+  const writes = () => store.count("put");
+  await runtime.advance(1.5 * MINUTE);
+  assertEquals(writes(), 0);
+  for (let hour = 0; hour < 3; hour++) {
+    for (let i = 0; i < 4; i++) {
+      await db.put(`k${i}`, `new ${hour}`, { awaitDurable: false });
+    }
+    await runtime.run(db.compact());
+    await runtime.advance(60 * MINUTE);
+    const { failures } = await admin.runGc();
+    assertEquals(failures, []);
+  }
+  assertEquals((await admin.listCheckpoints("open view")).length > 0, true);
+  const values = await Array.fromAsync(reader.scan());
+  assertEquals(
+    values.map(({ value }) => new TextDecoder().decode(value)),
+    ["old", "old", "old", "old"],
+  );
+  await reader.close();
+  assertEquals(await admin.listCheckpoints("open view"), []);
+  await db.close();
+});
+
+test("a reader that may not write reads on, and says that nothing keeps its files", async () => {
+  const { runtime, db, memory } = await setUp();
+  await db.put("a", "1", { awaitDurable: false });
+  await db.close();
+  const logged: string[] = [];
+  const log = (message: string) => void logged.push(message);
+  const store = new FaultStore(memory, { runtime });
+  const reader = await DbReader.open("db", {
+    store,
+    runtime,
+    logger: { debug: log, info: log, warn: log, error: log },
+  });
+  store.fail(({ operation }) => operation === "put", {
+    kind: "fail-before",
+    error: new Error("forbidden"),
+  }, Infinity);
+  await runtime.advance(10 * MINUTE);
+  assert(logged.some((line) => line.includes("cannot keep the files")));
+  assertEquals((await reader.get("a"))?.length, 1);
+  await reader.close();
   assertEquals(runtime.timers, 0);
 });
