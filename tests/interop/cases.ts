@@ -18,7 +18,7 @@ import { hex, type Op, type RowLine, unhex } from "../support/op.ts";
 import { OpSource } from "../support/op_source.ts";
 import { type Random, roundsOf, withSeed } from "../support/random.ts";
 import { TempDir } from "../support/temp_dir.ts";
-import type { Judge, JudgeError, JudgeStore } from "./judge.ts";
+import type { Judge, JudgeError, JudgeOpen, JudgeStore } from "./judge.ts";
 import {
   COMPACTING,
   judgeOpen,
@@ -30,7 +30,6 @@ import {
   placeOf,
   put,
   QUIET,
-  ROOMY,
   WAL,
 } from "./layouts.ts";
 import { openShale, type ShaleOpen } from "./shale.ts";
@@ -111,9 +110,9 @@ async function compactByJudge(
     await applyJudge(judge, model, [...load(random, 100), MEM]);
   }
   for (let waits = 0; waits < 300; waits++) {
-    if ((await latestManifest(place.store, place.path)).tree.runs.length > 0) {
-      return;
-    }
+    const manifest = await latestManifest(place.store, place.path);
+    const trees = [manifest.tree, ...manifest.segments];
+    if (trees.some(({ runs }) => runs.length > 0)) return;
     await judge.apply([{ op: "sleep", ms: 50 }]);
   }
   throw new Error(`${judge.name} did not compact`);
@@ -176,9 +175,13 @@ export async function theyReadShales(
 }
 
 /** The two take turns as writer on one directory. */
-export async function alternateAsWriters(start: StartJudge): Promise<void> {
+export async function alternateAsWriters(
+  start: StartJudge,
+  layout: Layout = { name: "defaults" },
+): Promise<void> {
   await withSeed(13, async (random) => {
     await using dir = await TempDir.create();
+    const place = placeOf(dir, layout);
     const model = new ModelDb();
     const source = new OpSource(random.fork(), {
       keys: 300,
@@ -193,9 +196,10 @@ export async function alternateAsWriters(start: StartJudge): Promise<void> {
           return random.chance(0.03) ? MEM : source.write();
         });
         const crash = random.chance(0.4);
-        if (round % 2 === 0) await shaleTurn(dir.path, model, ops, crash);
+        if (round % 2 === 0) await shaleTurn(place.shale, model, ops, crash);
         else {
-          await judgeTurn(judge, dir.path, model, ops, crash);
+          const open = judgeOpen(place.judge, layout, COMPACTING);
+          await judgeTurn(judge, open, model, ops, crash);
           if (!crash) continue;
           await judge[Symbol.asyncDispose]();
           judge = await start();
@@ -208,12 +212,12 @@ export async function alternateAsWriters(start: StartJudge): Promise<void> {
 }
 
 async function shaleTurn(
-  dir: string,
+  open: ShaleOpen,
   model: ModelDb,
   ops: readonly Op[],
   crash: boolean,
 ): Promise<void> {
-  const db = await openShale({ dir, settings: ROOMY });
+  const db = await openShale(open);
   assertEquals((await scanRows(db)).map(bare), model.rows().map(bare));
   await applyShale(db, model, ops);
   const entry = model.rows()[0];
@@ -226,12 +230,12 @@ async function shaleTurn(
 
 async function judgeTurn(
   judge: Judge,
-  dir: string,
+  open: JudgeOpen,
   model: ModelDb,
   ops: readonly Op[],
   crash: boolean,
 ): Promise<void> {
-  await judge.open({ store: dir, path: "db", settings: COMPACTING });
+  await judge.open(open);
   assertJudged(await judge.rows(), model, `rows by ${judge.name}`);
   await applyJudge(judge, model, ops);
   await judge.apply([WAL]);

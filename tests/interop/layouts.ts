@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { type DbSettings, FileStore } from "../../mod.ts";
+import {
+  type DbSettings,
+  FileStore,
+  type FilterPolicy,
+  fixedPrefix,
+  type FormatTarget,
+} from "../../mod.ts";
 import { hex, type Op } from "../support/op.ts";
 import { OpSource } from "../support/op_source.ts";
 import type { Random } from "../support/random.ts";
@@ -47,6 +53,12 @@ export interface Layout {
   readonly blockKib?: number;
   /** Whether the WAL lies in another store. */
   readonly walStore?: boolean;
+  /** What Shale writes; SlateDB writes what it can. */
+  readonly formatTarget?: FormatTarget;
+  /** Bytes of the segment prefix. */
+  readonly segment?: number;
+  /** `bloom:10`, `prefix:8` (whole key and prefix), `only:8`, with commas. */
+  readonly filters?: string;
 }
 
 /** All codecs, all block sizes, and what else changes files. */
@@ -65,6 +77,40 @@ export const LAYOUTS: readonly Layout[] = [
   { name: "a WAL store", walStore: true },
   { name: "no WAL", settings: { wal_enabled: false } },
 ];
+
+/** What SlateDB can write since 0.15 alone. */
+export const NEWER_LAYOUTS: readonly Layout[] = [
+  { name: "0.15's encodings", formatTarget: "0.15" },
+  {
+    name: "segments",
+    formatTarget: "0.15",
+    segment: 1,
+    settings: { min_filter_keys: 1 },
+  },
+  {
+    name: "filters of prefixes",
+    formatTarget: "0.15",
+    filters: "bloom:10,prefix:2,only:3",
+    settings: { min_filter_keys: 1 },
+  },
+  {
+    name: "segments and filters, Lz4",
+    formatTarget: "0.15",
+    segment: 1,
+    filters: "bloom:8,only:2",
+    settings: { min_filter_keys: 1, compression_codec: "Lz4" },
+  },
+];
+
+/** The policies that a layout's filters are. */
+function policiesOf(filters: string): FilterPolicy[] {
+  return filters.split(",").map((text): FilterPolicy => {
+    const [kind, number] = text.split(":");
+    if (kind === "bloom") return { bitsPerKey: Number(number) };
+    const prefixExtractor = fixedPrefix(Number(number));
+    return { wholeKeys: kind === "prefix", prefixExtractor, bitsPerKey: 10 };
+  });
+}
 
 /** A put of texts. */
 export const put = (k: string, v: string, more = {}): Op => (
@@ -142,15 +188,23 @@ export function placeOf(dir: TempDir, layout: Layout): {
   shale: ShaleOpen;
 } {
   const walDir = dir.at("wal-store");
+  const { segment, filters, formatTarget } = layout;
   return {
     judge: {
       store: dir.at("store"),
       path: "db",
+      ...(segment === undefined ? {} : { segment }),
+      ...(filters === undefined ? {} : { filters }),
       ...(layout.walStore === true ? { walStore: walDir } : {}),
     },
     shale: {
       dir: dir.at("store"),
       settings: { ...ROOMY, ...layout.settings },
+      ...(formatTarget === undefined ? {} : { formatTarget }),
+      ...(segment === undefined
+        ? {}
+        : { segmentExtractor: fixedPrefix(segment) }),
+      ...(filters === undefined ? {} : { filterPolicies: policiesOf(filters) }),
       ...(layout.walStore === true ? { walStore: new FileStore(walDir) } : {}),
       ...(layout.blockKib === undefined
         ? {}

@@ -24,13 +24,13 @@ import {
   theyFenceShale,
   theyReadShales,
 } from "../cases.ts";
-import { LAYOUTS } from "../layouts.ts";
+import { LAYOUTS, NEWER_LAYOUTS } from "../layouts.ts";
 import { openShale, plusOne } from "../shale.ts";
 import { buildRustJudge } from "./build.ts";
 
 const start = await buildRustJudge();
 
-for (const layout of LAYOUTS) {
+for (const layout of [...LAYOUTS, ...NEWER_LAYOUTS]) {
   test(`Shale reads what SlateDB 0.15.0 wrote: ${layout.name}`, () => {
     return shaleReadsTheirs(start, layout);
   });
@@ -42,6 +42,12 @@ for (const layout of LAYOUTS) {
 test("Shale and SlateDB 0.15.0 take turns as writers of one database", () => {
   return alternateAsWriters(start);
 });
+
+for (const layout of NEWER_LAYOUTS) {
+  test(`Shale and SlateDB 0.15.0 take turns as writers: ${layout.name}`, () => {
+    return alternateAsWriters(start, layout);
+  });
+}
 
 test("Shale fences a live SlateDB 0.15.0 writer", () => {
   return shaleFencesThem(start);
