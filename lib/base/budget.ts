@@ -4,6 +4,7 @@
  * @module
  */
 import { DbError } from "./errors.ts";
+import { Pulse } from "./watch.ts";
 
 /** Limits of a {@linkcode MemoryBudget}. */
 export interface MemoryBudgetOptions {
@@ -22,14 +23,29 @@ export interface MemoryBudgetOptions {
   memtableBytes?: number;
 }
 
+/** A database whose rows are charged to a {@linkcode MemoryBudget}. */
+export interface BudgetHolder {
+  /** Bytes of rows that it could begin to flush now. */
+  readonly flushableBytes: number;
+  /** Begins to flush them. */
+  makeRoom(): void;
+}
+
 /** Memory that several databases may share; give the same object to each. */
 export class MemoryBudget {
+  /**
+   * Fires whenever memtables gave memory back.
+   *
+   * @internal
+   */
+  readonly freed: Pulse = new Pulse();
   /** Bytes the block caches may hold together. */
   readonly cacheBytes: number;
   /** Bytes the memtables may hold together. */
   readonly memtableBytes: number;
   #cacheUsed = 0;
   #memtableUsed = 0;
+  readonly #holders = new Set<BudgetHolder>();
 
   /**
    * Constructs a new {@linkcode MemoryBudget}.
@@ -77,5 +93,36 @@ export class MemoryBudget {
    */
   chargeMemtable(bytes: number): void {
     this.#memtableUsed += bytes;
+    if (bytes < 0) this.freed.fire();
+  }
+
+  /**
+   * Counts a database in.
+   *
+   * @internal
+   * @param holder The database.
+   * @returns Counts it out.
+   */
+  join(holder: BudgetHolder): () => void {
+    this.#holders.add(holder);
+    return () => void this.#holders.delete(holder);
+  }
+
+  /**
+   * Has the database flush that could flush the most: whoever waits for room may
+   * have none to give, while another one rests on all of it.
+   *
+   * @internal
+   */
+  askForRoom(): void {
+    let largest: BudgetHolder | undefined;
+    let most = 0;
+    for (const holder of this.#holders) {
+      const { flushableBytes } = holder;
+      if (flushableBytes <= most) continue;
+      most = flushableBytes;
+      largest = holder;
+    }
+    largest?.makeRoom();
   }
 }

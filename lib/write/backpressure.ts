@@ -61,6 +61,7 @@ export class Backpressure {
   readonly #queue: Waiter[] = [];
   #pumping: Promise<void> | undefined;
   readonly #stop = new AbortController();
+  readonly #leaveBudget: () => void;
 
   /**
    * Constructs a new {@linkcode Backpressure}.
@@ -69,6 +70,15 @@ export class Backpressure {
    */
   constructor(options: BackpressureOptions) {
     this.#options = options;
+    const { state, budget } = options;
+    this.#leaveBudget = budget.join({
+      get flushableBytes() {
+        const { active, frozen } = state.view;
+        const isFlushable = frozen.length === 0 && active.rows > 0;
+        return isFlushable ? active.arenaBytes : 0;
+      },
+      makeRoom: () => options.makeRoom(),
+    });
   }
 
   /** Whether a write has to queue now. */
@@ -129,30 +139,39 @@ export class Backpressure {
    * @param reason Why.
    */
   async close(reason: unknown): Promise<void> {
+    this.#leaveBudget();
     for (const waiter of this.#queue.splice(0)) waiter.reject(reason);
     this.#stop.abort();
     await this.#pumping;
   }
 
   #isOver(): boolean {
-    const { state, wal, budget, maxUnflushedBytes, maxUnflushedMemtables } =
+    const { budget } = this.#options;
+    return this.#isFull() || budget.memtableUsed >= budget.memtableBytes;
+  }
+
+  /** Whether this database alone is at its limits. */
+  #isFull(): boolean {
+    const { state, wal, maxUnflushedBytes, maxUnflushedMemtables } =
       this.#options;
     return state.unflushedBytes + wal.bufferedBytes >= maxUnflushedBytes ||
-      state.view.frozen.length >= maxUnflushedMemtables ||
-      budget.memtableUsed >= budget.memtableBytes;
+      state.view.frozen.length >= maxUnflushedMemtables;
   }
 
   async #pump(): Promise<void> {
-    const { state, wal, runtime, logger } = this.#options;
+    const { state, wal, budget, runtime, logger } = this.#options;
     logger.info("writers wait: too much is not yet flushed");
     while (this.#queue.length > 0) {
       // Taken before the look, so that no change in between goes unnoticed.
-      const changes = [state.changed.next, wal.onFlushed.next];
+      const changes = [state.changed, wal.onFlushed, budget.freed].map(
+        ({ next }) => next,
+      );
       while (this.#queue.length > 0 && !this.#isOver()) {
         this.#queue.shift()!.run();
       }
       if (this.#queue.length === 0 || this.#stop.signal.aborted) break;
-      this.#options.makeRoom();
+      if (this.#isFull()) this.#options.makeRoom();
+      else budget.askForRoom();
       const timer = new AbortController();
       const stop = () => timer.abort();
       this.#stop.signal.addEventListener("abort", stop, { once: true });
