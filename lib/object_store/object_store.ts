@@ -85,7 +85,10 @@ export interface ObjectStore {
   get(name: string, options?: GetOptions): Promise<GetResult>;
   /** Reads what is known about an object; `undefined`: no such object. */
   head(name: string, options?: CallOptions): Promise<ObjectMeta | undefined>;
-  /** Writes an object. The bytes are copied or written before it resolves. */
+  /**
+   * Writes an object. The bytes are copied or written before it resolves, and a
+   * stream's chunk before the next one is asked for: its buffer is used again.
+   */
   put(
     name: string,
     body: Uint8Array | ReadableStream<Uint8Array>,

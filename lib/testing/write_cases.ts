@@ -130,6 +130,27 @@ export const WRITE_CASES: readonly SuiteCase<ObjectStore>[] = [
     },
   },
   {
+    name: "put() is done with a stream's chunk once it asks for the next",
+    async run(store) {
+      const buffer = new Uint8Array(100_000);
+      const expected = new Uint8Array(4 * buffer.length);
+      let chunks = 0;
+      const body = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          if (chunks === 4) return controller.close();
+          const start = chunks++ * buffer.length;
+          buffer.fill(chunks);
+          expected.set(buffer, start);
+          controller.enqueue(buffer);
+        },
+      }, { highWaterMark: 0 });
+
+      await store.put("a", body);
+
+      expectSame(await bytesOf(store, "a"), expected);
+    },
+  },
+  {
     name: "put() of a stream that fails fails with it and leaves nothing",
     async run(store) {
       const reason = new Error("the source is gone");
