@@ -2,6 +2,7 @@ import type { DbError } from "../../lib/base/errors.ts";
 import { parseWalId } from "../../lib/format/paths.ts";
 import { MemoryStore } from "../../lib/object_store/memory_store.ts";
 import { RetryingStore } from "../../lib/object_store/retrying_store.ts";
+import { fixedPrefix } from "../../lib/sst/prefix_extractor.ts";
 import { FaultStore } from "../../lib/testing/fault_store.ts";
 import { ManualRuntime } from "../../lib/testing/manual_runtime.ts";
 import { seededFaults } from "../../lib/testing/seeded_faults.ts";
@@ -125,6 +126,15 @@ for (const kind of ["fail-before", "fail-after"] as const) {
   });
 }
 
+for (const kind of ["fail-before", "fail-after"] as const) {
+  test(`a writer with segments that dies at any put loses nothing durable (${kind})`, async () => {
+    const segmentExtractor = fixedPrefix(1);
+    let at = 0;
+    while (await dieAt(at, kind, { segmentExtractor })) at++;
+    assert(at >= 20, `only ${at} puts`);
+  });
+}
+
 test("a writer that is taken over makes nothing durable any more", async () => {
   for (const wait of ["request", "reply"] as const) {
     const runtime = new ManualRuntime();
@@ -210,7 +220,13 @@ async function simulate(seed: number): Promise<void> {
     });
     const store = new RetryingStore(faults, { runtime });
     return await runtime.run(
-      MiniDb.open({ ...SMALL, store, runtime, walEnabled: seed % 3 !== 0 }),
+      MiniDb.open({
+        ...SMALL,
+        store,
+        runtime,
+        walEnabled: seed % 3 !== 0,
+        segmentExtractor: seed % 2 === 0 ? fixedPrefix(2) : undefined,
+      }),
     );
   };
   let db = await open();
