@@ -16,9 +16,11 @@ export { Admin } from "./lib/admin/admin.ts";
 export type {
   AdminOptions,
   CompactorState,
-  IdRange,
   RunGcOptions,
+  RunningGc,
+  StartGcOptions,
 } from "./lib/admin/admin_options.ts";
+export type { IdRange } from "./lib/admin/id_range.ts";
 export type { CompactionRequest } from "./lib/admin/submission.ts";
 export { MemoryBudget, type MemoryBudgetOptions } from "./lib/base/budget.ts";
 export type { Bytes } from "./lib/base/bytes.ts";

@@ -18,7 +18,11 @@ import type { Compaction, Compactions } from "../format/compactions.ts";
 import type { Checkpoint, Manifest } from "../format/manifest.ts";
 import type { Rounding } from "../format/seq_tracker.ts";
 import { Collector } from "../gc/collector.ts";
-import { resolveGcOptions } from "../gc/options.ts";
+import {
+  type GarbageCollectorSettings,
+  resolveGcOptions,
+} from "../gc/options.ts";
+import type { GcFilter } from "../gc/sweep.ts";
 import type { GcReport } from "../gc/verdict.ts";
 import {
   addCheckpoint,
@@ -42,9 +46,11 @@ import { RetryingStore } from "../object_store/retrying_store.ts";
 import type {
   AdminOptions,
   CompactorState,
-  IdRange,
   RunGcOptions,
+  RunningGc,
+  StartGcOptions,
 } from "./admin_options.ts";
+import { checkedId, type IdRange, inRange } from "./id_range.ts";
 import { seqAtTime, timeOfSeq } from "./seq_times.ts";
 import { type CompactionRequest, Submission } from "./submission.ts";
 
@@ -288,8 +294,35 @@ export class Admin {
    * @returns What was done, with a reason for every file kept or deleted.
    */
   async runGc(options: RunGcOptions = {}): Promise<GcReport> {
+    const { dryRun, signal, settings, filter } = options;
+    const collector = this.#newCollector(settings, filter);
+    return await collector.run({ dryRun, signal, verdicts: true });
+  }
+
+  /**
+   * Deletes what nothing needs, again and again, each kind of files at its own
+   * interval; for a process beside writers whose `garbage_collector_options` are
+   * `null`, though several collectors do no harm.
+   *
+   * @param options What to collect.
+   * @returns The collector, running; failures are logged and tried again.
+   * @throws {DbError} Kind `"invalid"` if a setting is.
+   */
+  startGc(options: StartGcOptions = {}): RunningGc {
+    const collector = this.#newCollector(options.settings, options.filter);
+    collector.start();
+    return {
+      stop: () => collector.stop(),
+      [Symbol.asyncDispose]: () => collector.stop(),
+    };
+  }
+
+  #newCollector(
+    settings: GarbageCollectorSettings | undefined,
+    filter: GcFilter | undefined,
+  ): Collector {
     const manifests = this.#manifests;
-    const collector = new Collector({
+    return new Collector({
       store: this.#store,
       walStore: this.#walStore,
       root: this.#root,
@@ -299,14 +332,12 @@ export class Admin {
         read: (id, signal) => manifests.read(id, signal),
       },
       compactions: this.#compactions,
-      options: resolveGcOptions(options.settings),
-      filter: options.filter,
+      options: resolveGcOptions(settings),
+      filter,
       runtime: this.#runtime,
       logger: this.#logger,
       recorder: this.#recorder,
     });
-    const { dryRun, signal } = options;
-    return await collector.run({ dryRun, signal, verdicts: true });
   }
 
   /**
@@ -355,21 +386,4 @@ export class Admin {
 /** The edit that changes nothing: a look that fails where there is no database. */
 function unchanged(manifest: Manifest): Manifest {
   return manifest;
-}
-
-async function inRange<File extends { readonly id: number }>(
-  files: AsyncIterable<File>,
-  { from = 0, to = Infinity }: IdRange,
-): Promise<File[]> {
-  const found: File[] = [];
-  for await (const file of files) {
-    if (file.id >= to) break;
-    if (file.id >= from) found.push(file);
-  }
-  return found;
-}
-
-function checkedId(what: string, id: number): number {
-  if (Number.isSafeInteger(id) && id >= 0) return id;
-  throw new DbError("invalid", `a ${what} has a whole number, not ${id}`);
 }

@@ -33,14 +33,6 @@ export interface AdminOptions {
   manifestChecksum?: boolean;
 }
 
-/** Numbers from `from` up to, not including, `to`. */
-export interface IdRange {
-  /** The first one; all below unless given. */
-  from?: number;
-  /** The first one that does not belong to it; all above unless given. */
-  to?: number;
-}
-
 /** What an {@linkcode Admin} collects, and what it tells about it. */
 export interface RunGcOptions {
   /** The collector's settings; SlateDB's defaults unless given. */
@@ -55,6 +47,20 @@ export interface RunGcOptions {
   filter?: GcFilter;
   /** Ends the pass with the signal's reason. */
   signal?: AbortSignal;
+}
+
+/** What a collector that runs again and again collects. */
+export interface StartGcOptions {
+  /** The collector's settings; SlateDB's defaults unless given. */
+  settings?: GarbageCollectorSettings;
+  /** May keep files that nothing needs. */
+  filter?: GcFilter;
+}
+
+/** A collector that runs until it is stopped; it does not keep the process alive. */
+export interface RunningGc extends AsyncDisposable {
+  /** Ends it; resolves when nothing runs any more, and never rejects. */
+  stop(): Promise<void>;
 }
 
 /** The state of a database and of its compactor, as they fit each other. */

@@ -129,7 +129,7 @@ function openManifest(opening: Opening): Promise<HeldManifest> {
     runtime,
     logger,
     checksum: options.manifestChecksum ?? true,
-    staleAfterMs: settings.walMinAgeMs / 2,
+    staleAfterMs: Math.min(settings.walMinAgeMs, settings.viewMinAgeMs) / 2,
   });
   return manifests.open("writer", {
     create: {

@@ -177,6 +177,31 @@ test("Admin keeps what a checkpoint refers to when it collects", async () => {
   assertEquals(await again.count(), 2);
 });
 
+test("Admin.startGc() collects until it is stopped", async () => {
+  const { db, admin, runtime } = await setUp();
+  for (let i = 0; i < 3; i++) {
+    await db.put("a", String(i), { awaitDurable: false });
+    await db.flush({ target: "memtable" });
+  }
+  const running = admin.startGc({
+    settings: { manifest_options: { interval: "10s", min_age: "30s" } },
+  });
+  await runtime.advance(60_000);
+  assertEquals((await admin.listManifests()).length, 1);
+  await running.stop();
+  await db.put("a", "last", { awaitDurable: false });
+  await db.flush({ target: "memtable" });
+  await runtime.advance(3_600_000);
+  assertEquals((await admin.listManifests()).length, 2);
+  await running[Symbol.asyncDispose]();
+  const error = assertThrows(() =>
+    admin.startGc({ settings: { wal_options: { min_age: "old" } } })
+  );
+  assertEquals((error as DbError).kind, "invalid");
+  await db.close();
+  assertEquals(runtime.timers, 0);
+});
+
 test("Admin tells times and sequence numbers", async () => {
   const { db, admin, runtime } = await setUp();
   const startMs = runtime.now();
