@@ -3,7 +3,10 @@
  *
  * @module
  */
-import { toDbError } from "../../lib/base/errors.ts";
+import process from "node:process";
+import { parseDuration } from "../../lib/base/duration.ts";
+import { messageOf, toDbError } from "../../lib/base/errors.ts";
+import { sleep, systemRuntime } from "../../lib/base/runtime.ts";
 import {
   Admin,
   DbError,
@@ -28,6 +31,7 @@ export const gc: Command = {
     "dry-run": { help: "delete nothing; show every file, and why it stays" },
     all: { help: "show the files that stay, too" },
     "min-age": { value: "TIME", help: "files younger than this stay (300s)" },
+    every: { value: "TIME", help: "go on, with this pause, until interrupted" },
     only: { value: "LIST", help: `by comma: ${KINDS.join(", ")}` },
     fences: { help: "delete WAL fences, too: no writer may be asleep" },
     "no-marks": { help: "for stores without conditional puts" },
@@ -44,17 +48,46 @@ async function run(given: Arguments, terminal: Terminal): Promise<void> {
   const settings = settingsOf(given);
   await withPlace(given, async ({ store, path }) => {
     const admin = Admin.open(path, { store });
-    const dryRun = given.has("dry-run");
-    const report = await admin.runGc({ settings, dryRun });
-    await show(given, terminal, report);
-    const [first] = report.failures;
-    if (first === undefined) return;
-    const { kind, message } = toDbError(first.error);
-    throw new DbError(
-      kind === "internal" ? "unavailable" : kind,
-      `${report.failures.length} failures, the first with ${first.resource}: ${message}`,
-    );
+    const every = given.text("every");
+    const pass = () => collect(admin, settings, given, terminal);
+    if (every === undefined) return await pass();
+    await repeat(pass, parseDuration(every, "--every"), terminal);
   });
+}
+
+/** One pass; fails where something was left undone. */
+async function collect(
+  admin: Admin,
+  settings: GarbageCollectorSettings,
+  given: Arguments,
+  terminal: Terminal,
+): Promise<void> {
+  const dryRun = given.has("dry-run");
+  const report = await admin.runGc({ settings, dryRun });
+  await show(given, terminal, report);
+  const [first] = report.failures;
+  if (first === undefined) return;
+  const { kind, message } = toDbError(first.error);
+  throw new DbError(
+    kind === "internal" ? "unavailable" : kind,
+    `${report.failures.length} failures, the first with ${first.resource}: ${message}`,
+  );
+}
+
+/** Goes on until the process is told to end; what fails is told, and tried again. */
+async function repeat(
+  pass: () => Promise<void>,
+  pauseMs: number,
+  terminal: Terminal,
+): Promise<void> {
+  const ended = new AbortController();
+  const end = () => ended.abort();
+  process.once("SIGINT", end).once("SIGTERM", end);
+  while (!ended.signal.aborted) {
+    await pass().catch((error) => terminal.note(messageOf(error)));
+    await sleep(systemRuntime, pauseMs, ended.signal).catch(() => {});
+  }
+  process.off("SIGINT", end).off("SIGTERM", end);
 }
 
 function settingsOf(given: Arguments): GarbageCollectorSettings {

@@ -1,6 +1,7 @@
 /** The commands that look after a database's files. */
 import { readdir, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import process from "node:process";
 import { Db, FileStore } from "../../mod.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { TempDir } from "../support/temp_dir.ts";
@@ -134,4 +135,15 @@ test("cli gc says what is wrong", async () => {
   const help = await run("--help");
   assertEquals(help.status, 0);
   assert(help.output.includes("--dry-run"));
+});
+
+test("cli gc --every goes on until it is interrupted", async () => {
+  await using dir = await TempDir.create();
+  await oldDatabase(dir);
+  const running = cli(["gc", "--store", dir.path, "--every", "5ms"]);
+  while ((await filesIn(dir, "manifest")).length > 1);
+  process.emit("SIGINT");
+  const { status, notes } = await running;
+  assertEquals(status, 0);
+  assertMatch(notes[0]!, /^deleted \d+/);
 });
