@@ -45,7 +45,7 @@ export const SETTINGS_SCHEMA: SettingsSchema = {
   max_unflushed_bytes: "bytes",
   "max_unflushed_memtable?": "count",
   "compactor_options?": {
-    poll_interval: "duration",
+    poll_interval: "poll",
     manifest_update_timeout: "duration",
     max_concurrent_compactions: "count",
     max_sst_size: "bytes",

@@ -22,7 +22,7 @@ function optionsOf(store: MemoryStore): DbOptions {
     settings: {
       garbage_collector_options: null,
       manifest_poll_interval: { interval: "5ms", exact: true },
-      compactor_options: { poll_interval: "5ms" },
+      compactor_options: { poll_interval: { interval: "5ms", exact: true } },
     },
   };
 }
