@@ -173,7 +173,11 @@ export async function runPart(
   tools: PartTools,
   hooks: PartHooks,
 ): Promise<PartResult> {
+  hooks.signal.throwIfAborted();
   const ssts = openCompactionSsts(tools);
+  // A store that is down is not asked for ever.
+  const endReads = () => ssts.close();
+  hooks.signal.addEventListener("abort", endReads, { once: true });
   ssts.observeId(request.compactionId);
   for (const { id } of request.written) ssts.observeId(id);
   const { l0, runs, externalDbs } = request;
@@ -194,7 +198,9 @@ export async function runPart(
       (request, hooks) => rewritePart(request, tools, hooks, { ssts, inputs }),
     );
   } finally {
+    hooks.signal.removeEventListener("abort", endReads);
     for (const table of inputs.flat()) table.release();
+    ssts.close();
   }
 }
 

@@ -180,8 +180,9 @@ export class LsmState {
     return [...this.#retired, this.#view].filter(({ isHeld }) => isHeld);
   }
 
-  /** Lets go of the current view; the state is not used afterwards. */
+  /** Lets go of the current view, and ends reads; the state is not used afterwards. */
   dispose(): void {
+    this.#ssts.close();
     this.#view.retire();
   }
 

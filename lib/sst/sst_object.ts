@@ -25,6 +25,7 @@ export class SstObject {
   readonly #store: ObjectStore;
   readonly #sync: SyncReads | undefined;
   readonly #logger: Logger;
+  readonly #signal: AbortSignal | undefined;
 
   /**
    * Constructs a new {@linkcode SstObject}; no I/O.
@@ -32,12 +33,19 @@ export class SstObject {
    * @param store Where it is.
    * @param name Its name.
    * @param logger Told of second tries.
+   * @param signal Ends reads with its reason.
    */
-  constructor(store: ObjectStore, name: string, logger: Logger) {
+  constructor(
+    store: ObjectStore,
+    name: string,
+    logger: Logger,
+    signal?: AbortSignal,
+  ) {
     this.#store = store;
     this.#sync = syncReadsOf(store);
     this.name = name;
     this.#logger = logger;
+    this.#signal = signal;
   }
 
   /** Whether the store can be read without waiting. */
@@ -116,7 +124,11 @@ export class SstObject {
   }
 
   async #get(start: number, end: number): Promise<Uint8Array> {
-    const result = await this.#store.get(this.name, { range: { start, end } });
+    const signal = this.#signal;
+    const result = await this.#store.get(this.name, {
+      range: { start, end },
+      ...(signal === undefined ? {} : { signal }),
+    });
     if (result === undefined) throw this.#missing();
     this.#count(result.bytes);
     return result.bytes;

@@ -56,6 +56,7 @@ export class SstStore {
   readonly #ids: UlidSource;
   readonly #context: TableContext;
   readonly #tables = new Map<string, SstTable>();
+  readonly #closing = new AbortController();
 
   /**
    * Constructs a new {@linkcode SstStore}; no I/O.
@@ -100,7 +101,8 @@ export class SstStore {
     if (known !== undefined) return known;
     const owner = externalDbs.find(({ sstIds }) => sstIds.includes(handle.id));
     const name = sstName(owner?.path ?? this.#root, handle.id);
-    const object = new SstObject(this.#store, name, this.#logger);
+    const { signal } = this.#closing;
+    const object = new SstObject(this.#store, name, this.#logger, signal);
     const table = new SstTable(handle, object, this.#context);
     this.#tables.set(key, table);
     return table;
@@ -169,6 +171,15 @@ export class SstStore {
     if (!result.ok) {
       throw new DbError("internal", `${name} was refused: ${result.reason}`);
     }
+  }
+
+  /**
+   * Ends reads that are under way: nobody is answered any more. A store that is
+   * down would be asked again and again for them.
+   */
+  close(): void {
+    const closed = new DbError("closed", "the database is closed");
+    this.#closing.abort(closed);
   }
 
   #retire(table: SstTable): void {

@@ -5,7 +5,7 @@
  * @module
  */
 import { sharedKernel } from "../../lib/db/shared_kernel.ts";
-import { FaultStore } from "../../lib/testing/mod.ts";
+import { FaultStore, ManualRuntime } from "../../lib/testing/mod.ts";
 import {
   Db,
   DbError,
@@ -162,4 +162,52 @@ test("a shared budget is back at zero once its databases are closed", async () =
   }
   for (const db of databases) await db.close();
   assertEquals([budget.memtableUsed, budget.cacheUsed], [0, 0]);
+});
+
+test("reads that are under way when the database closes end, though the store is down", async () => {
+  const runtime = new ManualRuntime();
+  const inner = new MemoryStore({ runtime });
+  await fill(inner);
+  for (const open of [Db.open, DbReader.open]) {
+    const store = new FaultStore(inner, { runtime });
+    const opening: Promise<Db | DbReader> = open("db", { store, runtime });
+    const db = await runtime.run(opening);
+    store.plan = (call) => isSstGet(call) ? { kind: "fail-before" } : undefined;
+    const reads = [
+      () => db.get("k77x"),
+      () => db.getMany(["k1x", "k2x"]),
+      () => db.scan({ gte: "k1" }).next(),
+      () => db.explain("k3x"),
+    ].map((read) => assertRejects(read));
+    await runtime.advance(5000);
+
+    await runtime.run(db.close());
+
+    for (const error of await Promise.all(reads)) {
+      assertEquals((error as DbError).kind, "closed");
+    }
+    const { length } = store.calls;
+    await runtime.advance(3_600_000);
+    assertEquals([runtime.timers, store.calls.length], [0, length]);
+  }
+});
+
+test("a compaction that is under way when the database closes ends, though the store is down", async () => {
+  const runtime = new ManualRuntime();
+  const inner = new MemoryStore({ runtime });
+  await fill(inner);
+  const store = new FaultStore(inner, { runtime });
+  const db = await runtime.run(Db.open("db", { store, runtime }));
+  await runtime.run(db.flush({ target: "memtable" }));
+  store.plan = (call) => isSstGet(call) ? { kind: "fail-before" } : undefined;
+  const compacting = assertRejects(() => db.compact());
+  await runtime.advance(5000);
+  assertEquals(db.status().compactor?.jobs.length, 1);
+
+  await runtime.run(db.close());
+
+  assertEquals((await compacting as DbError).kind, "closed");
+  const { length } = store.calls;
+  await runtime.advance(3_600_000);
+  assertEquals([runtime.timers, store.calls.length], [0, length]);
 });
