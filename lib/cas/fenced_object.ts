@@ -103,6 +103,8 @@ export class FencedObject<Value> {
       return await abortable(FencedObject.#raise(options, signal), signal);
     } finally {
       cancelTimer();
+      // Where one of several requests has failed, the others end with it.
+      timeout.abort(late);
     }
   }
 

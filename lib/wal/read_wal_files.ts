@@ -40,6 +40,19 @@ const MAX_FETCH_BYTES = 32 * 1024 * 1024;
 export async function* readWalFiles(
   options: ReadWalOptions,
 ): AsyncGenerator<WalFile, void, void> {
+  const end = new AbortController();
+  const signals = [end.signal, options.signal ?? end.signal];
+  try {
+    yield* readAhead({ ...options, signal: AbortSignal.any(signals) });
+  } finally {
+    // Nobody looks at what is still on its way.
+    end.abort();
+  }
+}
+
+async function* readAhead(
+  options: ReadWalOptions,
+): AsyncGenerator<WalFile, void, void> {
   const { from, to = Infinity } = options;
   // Where the end is not known, every file beyond it costs a request in vain.
   let fetches = to === Infinity ? 1 : MAX_FETCHES;

@@ -123,3 +123,29 @@ test("DbReader.open() with a signal that has fired does nothing", async () => {
   assertEquals((await rejection(opening)).message, "too late");
   assertEquals(store.calls, []);
 });
+
+test("an opening that meets damage leaves no request behind, though the store is down by then", async () => {
+  const cases = [
+    { damaged: /\/wal\/0+3\.sst$/, isDown: /\/wal\/0+([4-9]|1\d)\.sst$/ },
+    { damaged: /\/manifest\//, isDown: /\/gc\// },
+  ];
+  for (const { damaged, isDown } of cases) {
+    for (const open of [Db.open, DbReader.open]) {
+      const { runtime, store } = await setUp();
+      for await (const { name } of store.list("db/")) {
+        if (damaged.test(name)) await store.put(name, new Uint8Array(200));
+      }
+      store.plan = (call) =>
+        isGet(call) && isDown.test(call.name)
+          ? { kind: "fail-before" }
+          : undefined;
+
+      const opening: Promise<unknown> = open("db", { store, runtime });
+      const error = await runtime.run(rejection(opening));
+
+      assertEquals(error.kind, "data");
+      await runtime.settle();
+      assertEquals(runtime.timers, 0);
+    }
+  }
+});
