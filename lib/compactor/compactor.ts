@@ -88,7 +88,7 @@ export interface CompactorStatus {
 }
 
 /** Longest that giving claims back may take at the end. */
-const RELEASE_MS = 5000;
+const RELEASE_MS = 2000;
 
 const FOREVER_MS = 0x7fff_ffff;
 

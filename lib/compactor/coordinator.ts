@@ -18,18 +18,17 @@
  *
  * @module
  */
-import { type DbError, messageOf, toDbError } from "../base/errors.ts";
+import { type DbError, toDbError } from "../base/errors.ts";
 import type { Ulid, UlidSource } from "../base/ids.ts";
 import type {
   Compaction,
   Compactions,
   CompactionSpec,
 } from "../format/compactions.ts";
-import type { Manifest } from "../format/manifest.ts";
 import type { HeldCompactions } from "../manifest/compactions_store.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
 import { type Admission, admit } from "./admission.ts";
-import { beat, release } from "./claims.ts";
+import { beat, ownedBy, release } from "./claims.ts";
 import { commitFinished, type FinishedCompaction } from "./commit_protocol.ts";
 import {
   addCompaction,
@@ -44,9 +43,10 @@ import type { CompactorMetrics } from "./compactor_metrics.ts";
 import type { Activity, CompactorPace } from "./compactor_pace.ts";
 import { jobOf } from "./job.ts";
 import type { ManualCompactions } from "./manual_compactions.ts";
+import { collectProposals } from "./proposals.ts";
 import { RunIds } from "./run_ids.ts";
 import type { RunningJobs } from "./running_jobs.ts";
-import { type CompactorView, isActive } from "./scheduler.ts";
+import { isActive } from "./scheduler.ts";
 
 /** What a {@linkcode Coordinator} shares with its compactor. */
 export interface CoordinatorParts extends CompactorParts {
@@ -167,6 +167,7 @@ export class Coordinator {
   async release(): Promise<void> {
     const { jobs, workerId } = this.#parts;
     if (this.#version === 1 || jobs === undefined) return;
+    if (ownedBy(this.#compactions.latest, workerId).length === 0) return;
     await this.#compactions.update((state) =>
       release(state, workerId, (id) => jobs.contextOf(id))
     );
@@ -282,11 +283,8 @@ export class Coordinator {
     const { scheduler, options, jobs, runtime, workerId, manual, logger } =
       this.#parts;
     const manifest = this.#manifest.latest;
-    const added = this.#wanted(manifest).map((wanted): Compaction => ({
-      ...wanted,
-      status: "submitted",
-      outputs: [],
-    }));
+    const { compactions } = this.#resolved(this.#compactions.latest);
+    const added = collectProposals({ manifest, compactions }, this.#parts);
     const lastHeartbeatMs = Math.floor(runtime.now());
     const worker = { id: workerId, lastHeartbeatMs };
     let admission: Admission | undefined;
@@ -312,44 +310,6 @@ export class Coordinator {
     }
     if (added.length === 0 && this.active.length === 0) manual.quiet();
     return finished.length > 0;
-  }
-
-  /** What somebody waits for, and what the scheduler proposes. */
-  #wanted(manifest: Manifest): { id: Ulid; spec: CompactionSpec }[] {
-    const { manual, ids, pace } = this.#parts;
-    const { compactions } = this.#resolved(this.#compactions.latest);
-    const view = { manifest, compactions };
-    const wanted: { id: Ulid; spec: CompactionSpec }[] = manual.take(
-      view,
-      () => ids.next(),
-    );
-    if (pace.heldOff) return wanted;
-    const taken = wanted.map((each): Compaction => ({
-      ...each,
-      status: "submitted",
-      outputs: [],
-    }));
-    const proposed = this.#propose({
-      manifest,
-      compactions: [...compactions, ...taken],
-    });
-    return [
-      ...wanted,
-      ...proposed.filter(({ segment }) => !manual.wants(segment))
-        .map((spec) => ({ id: ids.next(), spec })),
-    ];
-  }
-
-  /** A scheduler of the user's own may fail; what runs goes on. */
-  #propose(view: CompactorView): CompactionSpec[] {
-    const { scheduler, pace, logger } = this.#parts;
-    try {
-      return scheduler.propose(view);
-    } catch (error) {
-      logger.error(`the compaction scheduler failed: ${messageOf(error)}`);
-      pace.failed(toDbError(error));
-      return [];
-    }
   }
 
   /** Starts the jobs that are this process's to run. */

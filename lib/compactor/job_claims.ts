@@ -67,7 +67,7 @@ const JITTER = 0.5;
 /** How long what failed here is left to others. */
 const REST_MS = 30_000;
 /** Longest that giving claims back may take at the end. */
-const RELEASE_MS = 5000;
+const RELEASE_MS = 2000;
 
 /** Runs compactions that a compactor elsewhere has scheduled. */
 export class CompactionWorker implements AsyncDisposable {
@@ -133,7 +133,7 @@ export class CompactionWorker implements AsyncDisposable {
     const timeout = new AbortController();
     const cancel = runtime.after(RELEASE_MS, () => timeout.abort());
     try {
-      if (isAlive && this.#seen !== undefined) {
+      if (isAlive && this.#owned().length > 0) {
         await abortable(this.#release(), timeout.signal);
       }
     } catch (error) {
