@@ -8,6 +8,7 @@
  */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { CompactorProcessOptions } from "../../lib/admin/compactor_process.ts";
 import { messageOf } from "../../lib/base/errors.ts";
 import {
   Db,
@@ -118,6 +119,31 @@ export function withWriter<Result>(
     await using db = await Db.open(path, options);
     return await body(db);
   });
+}
+
+/**
+ * Options of a compactor or worker that the flags name.
+ *
+ * @param given The command's flags.
+ * @param store Where the database is.
+ * @returns The options.
+ */
+export function compactorOptionsOf(
+  given: Arguments,
+  store: ObjectStore,
+): CompactorProcessOptions {
+  const { segmentExtractor: _, ...components } = componentsOf(given);
+  const blockKib = given.count("block-kib");
+  const { filterPolicies = [] } = components;
+  const newer = given.has("no-worker") ||
+    filterPolicies.some((policy) => "prefixExtractor" in policy);
+  return {
+    store,
+    settings: parseSettings(given.text("settings")),
+    formatTarget: formatTargetOf(given.text("target"), newer),
+    ...components,
+    ...(blockKib === undefined ? {} : { blockBytes: blockKib * 1024 }),
+  };
 }
 
 function parseSettings(text: string | undefined): DbSettings {

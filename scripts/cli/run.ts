@@ -7,6 +7,7 @@ import { DbError } from "../../mod.ts";
 import { apply } from "./apply.ts";
 import { checkpoints } from "./checkpoints.ts";
 import { type Command, helpOf, parseArguments } from "./command.ts";
+import { compactor } from "./compactor.ts";
 import { del } from "./delete.ts";
 import { describeFailure } from "./failure.ts";
 import { gc } from "./gc.ts";
@@ -34,6 +35,7 @@ export const COMMANDS: readonly Command[] = [
   wal,
   checkpoints,
   gc,
+  compactor,
 ];
 
 /**
