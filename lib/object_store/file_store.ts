@@ -79,6 +79,8 @@ const NO_METADATA = Object.freeze({});
  * Closing gives descriptors back and is not final.
  */
 export class FileStore implements ObjectStore, SyncReads {
+  /** Whether a stream's chunk may be used again once the next is asked for. */
+  readonly takesChunksAtOnce: boolean = true;
   /** Absolute path of the directory. */
   readonly root: string;
   readonly #vfs: Vfs;

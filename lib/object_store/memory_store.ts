@@ -41,6 +41,8 @@ interface StoredObject {
  * when the process ends. Several databases may use one.
  */
 export class MemoryStore implements ObjectStore, SyncReads {
+  /** Whether a stream's chunk may be used again once the next is asked for. */
+  readonly takesChunksAtOnce: boolean = true;
   readonly #runtime: Runtime;
   readonly #objects = new Map<string, StoredObject>();
   #versions = 0;

@@ -24,6 +24,7 @@ import {
   storeUrl,
   type SyncReads,
   syncReadsOf,
+  takesChunksAtOnce,
 } from "./object_store.ts";
 
 /** What a {@linkcode MeteredStore} is made of. */
@@ -81,6 +82,11 @@ export class MeteredStore implements ObjectStore {
       requests.add();
       return sync.readSync(name, range);
     };
+  }
+
+  /** Whether the inner store is done with a chunk before it asks for the next. */
+  get takesChunksAtOnce(): boolean {
+    return takesChunksAtOnce(this.#inner);
   }
 
   /** The URL of the inner store, where it has one. */

@@ -85,10 +85,7 @@ export interface ObjectStore {
   get(name: string, options?: GetOptions): Promise<GetResult>;
   /** Reads what is known about an object; `undefined`: no such object. */
   head(name: string, options?: CallOptions): Promise<ObjectMeta | undefined>;
-  /**
-   * Writes an object. The bytes are copied or written before it resolves, and a
-   * stream's chunk before the next one is asked for: its buffer is used again.
-   */
+  /** Writes an object. The bytes are copied or written before it resolves. */
   put(
     name: string,
     body: Uint8Array | ReadableStream<Uint8Array>,
@@ -128,6 +125,18 @@ export function syncReadsOf(store: ObjectStore): SyncReads | undefined {
   return "readSync" in store && typeof store.readSync === "function"
     ? store as ObjectStore & SyncReads
     : undefined;
+}
+
+/**
+ * Whether a store is done with a stream's chunk, copied or written, before it asks
+ * for the next one, so that whoever makes the stream may use its buffer again;
+ * found by feature, a property `takesChunksAtOnce`.
+ *
+ * @param store Any store.
+ * @returns Whether it says so.
+ */
+export function takesChunksAtOnce(store: ObjectStore): boolean {
+  return "takesChunksAtOnce" in store && store.takesChunksAtOnce === true;
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   storeUrl,
   type SyncReads,
   syncReadsOf,
+  takesChunksAtOnce,
 } from "./object_store.ts";
 
 /** Puts a prefix and a slash before every name; sees only what is below it. */
@@ -40,6 +41,11 @@ export class PrefixStore implements ObjectStore {
     this.readSync = sync === undefined
       ? undefined
       : (name, range) => sync.readSync(this.#prefix + name, range);
+  }
+
+  /** Whether the inner store is done with a chunk before it asks for the next. */
+  get takesChunksAtOnce(): boolean {
+    return takesChunksAtOnce(this.#inner);
   }
 
   /** The URL of the inner store with the prefix, where it has one. */

@@ -28,6 +28,7 @@ import {
   storeUrl,
   type SyncReads,
   syncReadsOf,
+  takesChunksAtOnce,
 } from "./object_store.ts";
 
 const FIRST_PAUSE_MS = 100;
@@ -93,6 +94,11 @@ export class RetryingStore implements ObjectStore {
     this.#ulids = new UlidSource(runtime);
     const sync = syncReadsOf(inner);
     this.readSync = sync?.readSync.bind(sync);
+  }
+
+  /** Whether the inner store is done with a chunk before it asks for the next. */
+  get takesChunksAtOnce(): boolean {
+    return takesChunksAtOnce(this.#inner);
   }
 
   /** The URL of the inner store, where it has one. */

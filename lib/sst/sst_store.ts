@@ -18,7 +18,10 @@ import type { BlockCache } from "../cache/block_cache.ts";
 import type { Kernel } from "../codec/kernel.ts";
 import type { ExternalDb, SstHandle } from "../format/manifest.ts";
 import { sstName } from "../format/paths.ts";
-import type { ObjectStore } from "../object_store/object_store.ts";
+import {
+  type ObjectStore,
+  takesChunksAtOnce,
+} from "../object_store/object_store.ts";
 import type { BlockTransformer } from "./block_transformer.ts";
 import { type FilterPolicy, WHOLE_KEYS } from "./filter_policy.ts";
 import type { EncodedSst } from "./sst_encoder.ts";
@@ -154,7 +157,7 @@ export class SstStore {
    * Stores an SST while it is under construction.
    *
    * @param id Its id, from {@linkcode nextId}.
-   * @param body The SST's bytes; one that breaks off leaves nothing behind.
+   * @param body The SST's bytes, a chunk's buffer perhaps used again once the next is asked for; one that breaks off leaves nothing behind.
    * @param signal Ends the call with the signal's reason.
    * @throws {DbError} Kind `"unavailable"` if the store fails; a stream is not sent twice.
    */
@@ -164,7 +167,8 @@ export class SstStore {
     signal?: AbortSignal,
   ): Promise<void> {
     const name = sstName(this.#root, id);
-    const result = await this.#store.put(name, body, {
+    const chunks = takesChunksAtOnce(this.#store) ? body : copied(body);
+    const result = await this.#store.put(name, chunks, {
       mode: "overwrite",
       ...(signal === undefined ? {} : { signal }),
     });
@@ -186,6 +190,19 @@ export class SstStore {
     const key = keyOf(table.handle);
     if (this.#tables.get(key) === table) this.#tables.delete(key);
   }
+}
+
+/** The same bytes, each chunk in a buffer of its own. */
+function copied(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (done) controller.close();
+      else controller.enqueue(value.slice());
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
 }
 
 function keyOf({ id, visibleRange }: SstHandle): string {

@@ -11,15 +11,16 @@
  */
 import { DbError, throwIfAborted } from "../base/errors.ts";
 import { type Runtime, sleep, systemRuntime } from "../base/runtime.ts";
-import type {
-  CallOptions,
-  GetOptions,
-  GetResult,
-  ListOptions,
-  ObjectMeta,
-  ObjectStore,
-  PutOptions,
-  PutResult,
+import {
+  type CallOptions,
+  type GetOptions,
+  type GetResult,
+  type ListOptions,
+  type ObjectMeta,
+  type ObjectStore,
+  type PutOptions,
+  type PutResult,
+  takesChunksAtOnce,
 } from "../object_store/object_store.ts";
 import { Hold } from "./hold.ts";
 
@@ -94,6 +95,11 @@ export class FaultStore implements ObjectStore {
     this.#inner = inner;
     this.plan = options.plan ?? (() => undefined);
     this.#runtime = options.runtime ?? systemRuntime;
+  }
+
+  /** Whether the inner store is done with a chunk before it asks for the next. */
+  get takesChunksAtOnce(): boolean {
+    return takesChunksAtOnce(this.#inner);
   }
 
   /**
