@@ -97,7 +97,7 @@ export interface CompactorSettings {
   max_concurrent_compactions?: number;
   /**
    * Whether inputs that do not overlap become a run as they are, unread. Expired
-   * rows and old versions in them stay.
+   * rows and old versions in them stay, and no compaction filter sees them.
    *
    * @default {false}
    */
