@@ -28,7 +28,7 @@ import type { DbMetrics } from "./db_metrics.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { type DbCheckpointOptions, newCheckpoint } from "./new_checkpoint.ts";
 import { ReadPoint } from "./reads.ts";
-import { type DbStatus, type TreeStatus, treeStatus } from "./status.ts";
+import { type DbStatus, treeStatus } from "./status.ts";
 import type { CloseOptions, FlushOptions } from "./write_options.ts";
 
 /** What an {@linkcode Engine} is made of. */
@@ -66,8 +66,8 @@ export class Engine {
   /** The clock of rows. */
   readonly clock: RowClock;
   readonly #parts: EngineParts;
-  /** The tree as it was before its memory was given back. */
-  #lastTree: TreeStatus | undefined;
+  /** What only memory knew, as it was before that was given back. */
+  #lastState: Pick<DbStatus, "pressure" | "tree"> | undefined;
 
   /**
    * Constructs a new {@linkcode Engine}.
@@ -229,25 +229,34 @@ export class Engine {
       );
     }
     return this.lifecycle.close(async (failed) => {
-      const { backpressure, wal, flusher, background, state } = this.#parts;
+      const { backpressure } = this.#parts;
       try {
         await backpressure.close(this.lifecycle.closedError());
         if (!failed) await this.#flushBeforeClose(flush);
       } finally {
-        await background.stop(!failed);
-        await flusher.stop();
-        await wal.close({ flush: false });
-        this.#lastTree = this.#tree;
-        this.readContext.endScans();
-        state.dispose();
+        await this.#stop(!failed);
       }
     });
+  }
+
+  /** Ends whatever runs, then gives the memory back. */
+  async #stop(isOwner: boolean): Promise<void> {
+    const { wal, flusher, background, state } = this.#parts;
+    try {
+      await background.stop(isOwner);
+      await flusher.stop();
+      await wal.close({ flush: false });
+      this.#lastState = this.#memoryState;
+    } finally {
+      this.readContext.endScans();
+      state.dispose();
+    }
   }
 
   /** See `Db.status`. */
   status(): DbStatus {
     const { lifecycle, sequence, committer, wal, clock } = this.#parts;
-    const { backpressure, background } = this.#parts;
+    const { background } = this.#parts;
     return {
       state: lifecycle.state,
       closeReason: lifecycle.reason,
@@ -256,8 +265,7 @@ export class Engine {
       durableSeq: wal.durable.level,
       clockSkewMs: clock.skewMs,
       compactor: background.compactor?.status,
-      pressure: backpressure.pressure,
-      tree: this.#lastTree ?? this.#tree,
+      ...this.#lastState ?? this.#memoryState,
     };
   }
 
@@ -278,9 +286,10 @@ export class Engine {
     }
   }
 
-  get #tree(): TreeStatus {
-    const { state, prefixes } = this.#parts;
-    return treeStatus(state.view, prefixes());
+  get #memoryState(): Pick<DbStatus, "pressure" | "tree"> {
+    const { state, prefixes, backpressure } = this.#parts;
+    const tree = treeStatus(state.view, prefixes());
+    return { pressure: backpressure.pressure, tree };
   }
 
   /** Where the database fails, whoever waits is told the same as all others. */

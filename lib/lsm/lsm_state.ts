@@ -53,6 +53,7 @@ export class LsmState {
   readonly #uploaded = new WeakSet<FrozenMemtable>();
   /** Views that are not current any more and that readers may still hold. */
   readonly #retired = new Set<LsmView>();
+  #disposed = false;
 
   /**
    * Constructs a new {@linkcode LsmState} with an empty memtable.
@@ -93,9 +94,10 @@ export class LsmState {
    *
    * @param replayAfterWalId The last WAL file known to be stored.
    * @returns The frozen memtable, or `undefined` where there was no row.
-   * @throws {DbError} Kind `"unavailable"` if there is no memory for another memtable; nothing has changed then.
+   * @throws {DbError} Kind `"unavailable"` if there is no memory for another memtable, `"closed"` if the state was disposed of; nothing has changed then.
    */
   freeze(replayAfterWalId: number): FrozenMemtable | undefined {
+    if (this.#disposed) throw new DbError("closed", "the database is closed");
     const { active, frozen, manifest } = this.#view;
     if (active.rows === 0) return undefined;
     const next = new Memtable(this.#kernel, this.#budget);
@@ -182,6 +184,7 @@ export class LsmState {
 
   /** Lets go of the current view, and ends reads; the state is not used afterwards. */
   dispose(): void {
+    this.#disposed = true;
     this.#ssts.close();
     this.#view.retire();
   }

@@ -19,6 +19,7 @@ import { isSstGet, isSstPut, isWalPut } from "../support/calls.ts";
 import { test } from "../support/test.ts";
 
 const LATER = { awaitDurable: false };
+const QUIET = { compactor_options: null, garbage_collector_options: null };
 const kernel = await sharedKernel();
 
 /** Runs a body until its memory is constant: the first run warms up. */
@@ -210,4 +211,43 @@ test("a compaction that is under way when the database closes ends, though the s
   const { length } = store.calls;
   await runtime.advance(3_600_000);
   assertEquals([runtime.timers, store.calls.length], [0, length]);
+});
+
+test("a flush that a close overtakes either has flushed or ends as closed", async () => {
+  for (let turns = 0; turns < 60; turns++) {
+    await assertBaseline(`${turns} turns`, async () => {
+      const store = new FaultStore(new MemoryStore());
+      const db = await Db.open("db", { store, settings: QUIET });
+      const hold = store.hold(isWalPut);
+      await db.put("a", "1", LATER);
+      const flushing = db.flush({ target: "memtable" }).then(
+        () => 1,
+        ({ kind }: DbError) => kind,
+      );
+      await hold.arrived(1);
+      const closing = db.close({ flush: "none" });
+      for (let i = 0; i < turns; i++) await Promise.resolve();
+      // The log has the row just as the close comes to its end.
+      hold.end();
+      await closing;
+      const { length } = db.status().tree.l0;
+      assertEquals(await flushing, length === 1 ? 1 : "closed");
+    });
+  }
+});
+
+test("Db.status() of a closed database says what it was at the end", async () => {
+  const db = await Db.open("db", { store: new MemoryStore(), settings: QUIET });
+  for (let i = 0; i < 10; i++) {
+    await db.put(`k${i}`, new Uint8Array(1000), LATER);
+  }
+  const { pressure, tree } = db.status();
+  await db.close({ flush: "none" });
+  await using other = await Db.open("db", { store: new MemoryStore() });
+  // Memory that was given back is in other hands.
+  await other.put("a", new Uint8Array(100_000), LATER);
+
+  const { unflushedBytes } = db.status().pressure;
+  assertEquals(unflushedBytes < 2 * pressure.unflushedBytes, true);
+  assertEquals(db.status().tree, tree);
 });
