@@ -108,11 +108,12 @@ export function decompress(
 }
 
 function compressSnappy(kernel: Kernel, raw: Uint8Array): Uint8Array {
+  const { length } = raw;
   return inKernel(kernel, {
     name: "snappy",
     input: raw,
     header: 0,
-    capacity: () => 32 + raw.length + Math.ceil(raw.length / 6),
+    capacity: () => 32 + length + Math.ceil(length / 6),
     run: kernel.exports.snappy_encode,
   });
 }
@@ -126,8 +127,8 @@ function decompressSnappy(
     name: "snappy",
     input: stored,
     header: 0,
-    capacity: (source) => {
-      const length = kernel.exports.snappy_length(source, stored.length);
+    capacity: (source, bytes) => {
+      const length = kernel.exports.snappy_length(source, bytes);
       return checkLength("snappy", length, limitBytes);
     },
     // The kernel accepts nothing but exactly that many bytes.
@@ -136,14 +137,15 @@ function decompressSnappy(
 }
 
 function compressLz4(kernel: Kernel, raw: Uint8Array): Uint8Array {
+  const { length } = raw;
   const stored = inKernel(kernel, {
     name: "lz4",
     input: raw,
     header: LZ4_HEADER_BYTES,
-    capacity: () => 16 + raw.length + Math.ceil(raw.length / 255),
+    capacity: () => 16 + length + Math.ceil(length / 255),
     run: kernel.exports.lz4_encode,
   });
-  new DataView(stored.buffer).setUint32(0, raw.length, true);
+  new DataView(stored.buffer).setUint32(0, length, true);
   return stored;
 }
 
@@ -172,8 +174,8 @@ interface KernelRun {
   readonly input: Uint8Array;
   /** Bytes to leave free in front of the output. */
   readonly header: number;
-  /** Room for the output, given where the input is. */
-  capacity(source: number): number;
+  /** Room for the output, given where the input is and its length. */
+  capacity(source: number, bytes: number): number;
   run(
     source: number,
     bytes: number,
@@ -184,15 +186,17 @@ interface KernelRun {
 
 function inKernel(kernel: Kernel, codec: KernelRun): Uint8Array<ArrayBuffer> {
   const { name, input, header } = codec;
+  // A block lies in the kernel's memory: where that grows, the array is empty.
+  const { length } = input;
   const source = kernel.copyIn(input);
   let target = 0;
   try {
-    const capacity = codec.capacity(source);
+    const capacity = codec.capacity(source, length);
     target = kernel.alloc(header + capacity);
     if (target === 0) {
       throw new DbError("unavailable", `No memory for ${capacity} bytes`);
     }
-    const written = codec.run(source, input.length, target + header, capacity);
+    const written = codec.run(source, length, target + header, capacity);
     if (written < 0) throw damaged(name);
     return kernel.slice(target, header + written);
   } finally {

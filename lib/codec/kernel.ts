@@ -129,14 +129,16 @@ export class Kernel {
   /**
    * Allocates memory and copies bytes there.
    *
-   * @param bytes What to copy.
+   * @param bytes What to copy; may lie in this memory, whose growth takes the array away, not what it showed.
    * @returns The address, to give to {@linkcode free}.
    * @throws {DbError} Kind `"unavailable"` if there is no memory.
    */
   copyIn(bytes: Uint8Array): number {
-    const pointer = this.exports.alloc(bytes.length);
-    if (pointer === 0) throw outOfMemory(bytes.length);
-    this.u8.set(bytes, pointer);
+    const { byteOffset, length } = bytes;
+    const pointer = this.exports.alloc(length);
+    if (pointer === 0) throw outOfMemory(length);
+    if (bytes.length === length) this.u8.set(bytes, pointer);
+    else this.u8.copyWithin(pointer, byteOffset, byteOffset + length);
     return pointer;
   }
 

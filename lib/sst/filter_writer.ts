@@ -160,10 +160,9 @@ export class FilterWriter {
     const [bloom] = this.#blooms;
     if (bloom === undefined) return undefined;
     const probes = probesFor(bloom.bitsPerKey);
-    const { exports, u32 } = this.#kernel;
-    const bytes = exports.builder_filter(builder, probes);
+    const bytes = this.#kernel.exports.builder_filter(builder, probes);
     if (bytes < 0) throw exhausted();
-    const bits = u32[(builder + BUILDER_STATE.FILTER) >> 2]!;
+    const bits = this.#kernel.u32[(builder + BUILDER_STATE.FILTER) >> 2]!;
     return encodeLegacyFilter(
       probes,
       this.#kernel.u8.subarray(bits, bits + bytes),

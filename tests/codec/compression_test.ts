@@ -10,6 +10,7 @@ import {
 import { Kernel } from "../../lib/codec/kernel.ts";
 import { compressZstd, decompressZstd } from "../../lib/codec/zstd.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
+import { fillMemory } from "../support/grown_memory.ts";
 import { Random } from "../support/random.ts";
 import { test } from "../support/test.ts";
 import { assertDamage, fuzz } from "../format/damage.ts";
@@ -164,4 +165,24 @@ test("decompressZstd() without the runtime's help survives damage", () => {
 test("compressZstd() says what to do where the runtime cannot write", () => {
   const error = assertThrows(() => compressZstd(undefined, new Uint8Array(1)));
   assert(error instanceof DbError && error.kind === "invalid");
+});
+
+test("compress() takes what lies in a memory that grows meanwhile", () => {
+  for (const compression of COMPRESSIONS) {
+    for (const leave of [0, 5000]) {
+      const kernel = Kernel.createSync();
+      const raw = noise(4096, 5);
+      const at = kernel.copyIn(raw);
+      fillMemory(kernel, leave);
+
+      const view = kernel.u8.subarray(at, at + raw.length);
+      const stored = compress(kernel, compression, view);
+
+      assertEquals(
+        toHex(decompress(kernel, compression, stored)),
+        toHex(raw),
+        `${compression}, ${leave} bytes left`,
+      );
+    }
+  }
 });
