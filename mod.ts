@@ -20,6 +20,13 @@ export type {
   RunningGc,
   StartGcOptions,
 } from "./lib/admin/admin_options.ts";
+export {
+  type CompactorProcessOptions,
+  type RunningCompactionWorker,
+  type RunningCompactor,
+  startCompactionWorker,
+  startCompactor,
+} from "./lib/admin/compactor_process.ts";
 export type { IdRange } from "./lib/admin/id_range.ts";
 export type { CompactionRequest } from "./lib/admin/submission.ts";
 export { MemoryBudget, type MemoryBudgetOptions } from "./lib/base/budget.ts";
@@ -60,6 +67,7 @@ export type {
   CompactionScheduler,
   CompactorView,
 } from "./lib/compactor/scheduler.ts";
+export type { CompactionModule } from "./lib/compactor/worker_messages.ts";
 export type { WritableOptions, WritableRow } from "./lib/db/bulk_load.ts";
 export { Db } from "./lib/db/db.ts";
 export { DbReader, type DbReaderOptions } from "./lib/db/db_reader.ts";

@@ -87,7 +87,20 @@ const TICK_MS = 3_600_000;
 
 /**
  * Starts the compactor of a database; an older one, in the writer or anywhere
- * else, is fenced.
+ * else, is fenced. The writer goes on; open it with `compactor: "off"`.
+ *
+ * @example
+ * ```ts
+ * import { Db, MemoryStore, startCompactor } from "@shale/db";
+ *
+ * const store = new MemoryStore(); // a FileStore, where it is another process
+ * await using db = await Db.open("orders", { store, compactor: "off" });
+ * await db.put("sku/7", "blue");
+ * await db.flush({ target: "memtable" });
+ *
+ * await using compactor = await startCompactor("orders", { store });
+ * await compactor.compactNow({ full: true }); // or await compactor.ended
+ * ```
  *
  * @param path The database's path in the store.
  * @param options Components and settings. `compactor_options.worker: null` leaves all work to workers.
@@ -119,7 +132,29 @@ export async function startCompactor(
 
 /**
  * Starts a worker that runs what a compactor elsewhere schedules. That compactor
- * must have `formatTarget: "0.15"`: older files cannot say who runs what.
+ * must have `formatTarget: "0.15"`: older files cannot say who runs what. Any
+ * number of workers may run, on whatever machines reach the store.
+ *
+ * @example
+ * ```ts ignore
+ * // One process schedules and commits:
+ * await using compactor = await startCompactor("orders", {
+ *   store,
+ *   formatTarget: "0.15",
+ *   settings: { compactor_options: { worker: null } },
+ * });
+ * await compactor.ended;
+ *
+ * // Others do the work, here in threads:
+ * await using worker = await startCompactionWorker("orders", {
+ *   store: new FileStore("./data"),
+ *   formatTarget: "0.15",
+ *   mergeOperator: counterOperator(),
+ *   compactor: "worker",
+ *   compactorModule: new URL("./compaction_module.ts", import.meta.url),
+ * });
+ * await worker.ended;
+ * ```
  *
  * @param path The database's path in the store.
  * @param options Components and settings; of these `compactor_options.worker` counts.
@@ -157,6 +192,12 @@ async function componentsOf(
   checkDbOptions(dbOptions);
   if (execution === "off") {
     throw new DbError("invalid", "option 'compactor' must not be \"off\" here");
+  }
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
+    throw new DbError(
+      "invalid",
+      `option 'threads' must be a whole number >= 1, not ${threads}`,
+    );
   }
   const settings = resolveSettings(options.settings);
   const runtime = options.runtime ?? systemRuntime;

@@ -35,7 +35,19 @@ export interface WorkerSetup {
   readonly module: string | undefined;
 }
 
-/** What a module of user code for workers may export: functions cannot cross. */
+/**
+ * What a module of user code for compaction threads may export, since functions
+ * cannot cross to them. Its URL is option `compactorModule`; what it exports must
+ * do what the options of the same names do.
+ *
+ * @example
+ * ```ts
+ * // compaction_module.ts
+ * import { counterOperator, type MergeOperator } from "@shale/db";
+ *
+ * export const mergeOperator: MergeOperator = counterOperator();
+ * ```
+ */
 export interface CompactionModule {
   /** Folds merge operands. */
   readonly mergeOperator?: MergeOperator;
