@@ -109,6 +109,7 @@ export function openBackground(
     manifests,
     compactions: new CompactionsStore(files),
     options: settings.gc,
+    filter: opening.options.gcFilter,
     runtime,
     logger,
     recorder,

@@ -12,6 +12,7 @@ import type { Runtime } from "../base/runtime.ts";
 import type { CompactionFilterSupplier } from "../compactor/compaction_filter.ts";
 import type { CompactionScheduler } from "../compactor/scheduler.ts";
 import { FORMAT_PROFILES, type FormatTarget } from "../format/format_target.ts";
+import type { GcFilter } from "../gc/sweep.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
 import type { BlockTransformer } from "../sst/block_transformer.ts";
@@ -110,6 +111,12 @@ export interface DbOptions extends ReaderOptions {
    * compacts in this event loop.
    */
   compactorModule?: string | URL;
+  /**
+   * May keep files that this handle's collector would delete; see
+   * `garbage_collector_options` for when it runs. Where it fails, nothing of that
+   * kind is deleted until the next time.
+   */
+  gcFilter?: GcFilter;
 }
 
 const READER_OPTION_NAMES = [
@@ -136,6 +143,7 @@ const DB_OPTION_NAMES = [
   "compactionScheduler",
   "compactionFilter",
   "compactorModule",
+  "gcFilter",
 ];
 const COMPACTORS = ["inline", "worker", "off"];
 
@@ -148,7 +156,10 @@ const COMPACTORS = ["inline", "worker", "off"];
 export function checkDbOptions(options: DbOptions): void {
   checkNames(options, DB_OPTION_NAMES);
   checkTarget(options);
-  const { blockBytes = 4096, compactor = "inline" } = options;
+  const { blockBytes = 4096, compactor = "inline", gcFilter } = options;
+  if (gcFilter !== undefined && typeof gcFilter !== "function") {
+    throw new DbError("invalid", "option 'gcFilter' must be a function");
+  }
   if (!COMPACTORS.includes(compactor)) {
     throw new DbError(
       "invalid",
