@@ -30,6 +30,12 @@ export interface ReadOptions {
    * scans unless given.
    */
   cacheBlocks?: boolean;
+  /**
+   * Anything; each custom filter policy's `mayContain` is given it. Gets and
+   * prefix scans ask filters, other scans do not. An SST that is ruled out takes
+   * its deletes along: older rows beneath it may show.
+   */
+  filterContext?: unknown;
   /** Ends the wait with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -66,6 +72,7 @@ export interface ScanOptions extends ReadOptions, RangeOptions {
 export interface ResolvedRead {
   readonly remote: boolean;
   readonly cacheBlocks: boolean | undefined;
+  readonly filterContext: unknown;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -73,6 +80,7 @@ export interface ResolvedRead {
 export const DEFAULT_READ: ResolvedRead = Object.freeze({
   remote: false,
   cacheBlocks: undefined,
+  filterContext: undefined,
   signal: undefined,
 });
 
@@ -85,7 +93,7 @@ export const DEFAULT_READ: ResolvedRead = Object.freeze({
  */
 export function resolveRead(options: ReadOptions | undefined): ResolvedRead {
   if (options === undefined) return DEFAULT_READ;
-  const { durabilityFilter, readLevel, cacheBlocks, signal } = options;
+  const { durabilityFilter, readLevel } = options;
   const byFilter = pick("durabilityFilter", durabilityFilter, {
     memory: false,
     remote: true,
@@ -100,7 +108,13 @@ export function resolveRead(options: ReadOptions | undefined): ResolvedRead {
       `durabilityFilter "${durabilityFilter}" and readLevel "${readLevel}" mean different things: give one of them`,
     );
   }
-  return { remote: byFilter ?? byLevel ?? false, cacheBlocks, signal };
+  const { cacheBlocks, filterContext, signal } = options;
+  return {
+    remote: byFilter ?? byLevel ?? false,
+    cacheBlocks,
+    filterContext,
+    signal,
+  };
 }
 
 function pick(

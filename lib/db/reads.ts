@@ -41,6 +41,8 @@ export class ReadPoint implements PointRead {
   readonly seqMax: bigint;
   /** Whether blocks that are read stay in the cache. */
   readonly cacheBlocks: boolean;
+  /** What users' own filters are told; a property only where there is something. */
+  declare filterContext?: unknown;
   readonly #clock: ReadClock;
   #nowMs: number | undefined;
 
@@ -206,6 +208,7 @@ export class Reads {
       range,
       prefix: prefix === undefined ? undefined : toBytes(prefix),
       descending: reverse,
+      filterContext: resolved.filterContext,
       cacheBlocks: resolved.cacheBlocks ?? false,
       readAheadBytes: options.readAheadBytes,
       maxFetchTasks: options.maxFetchTasks,
@@ -257,10 +260,13 @@ export class Reads {
     this.#context.endScans();
   }
 
-  #pin({ remote, cacheBlocks = true, signal }: ResolvedRead): ReadPoint {
+  #pin(resolved: ResolvedRead): ReadPoint {
+    const { remote, cacheBlocks = true, filterContext, signal } = resolved;
     this.#options.guard();
     if (signal?.aborted === true) throw signal.reason;
-    return this.#options.pin(remote, cacheBlocks);
+    const read = this.#options.pin(remote, cacheBlocks);
+    if (filterContext !== undefined) read.filterContext = filterContext;
+    return read;
   }
 }
 

@@ -172,7 +172,9 @@ async function askTable(
   if (!covers(table, key)) return { answer: "out of range" };
   while (!table.ready) await table.load();
   context.probe.set(key);
-  if (!passesFilters(context, table, key)) return { answer: "filtered out" };
+  if (!passesFilters(context, table, key, read)) {
+    return { answer: "filtered out" };
+  }
   const answer = await lookUpAsync(
     context,
     table,

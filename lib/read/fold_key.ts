@@ -90,7 +90,7 @@ function sourcesOf(
         maxFetchTasks: context.maxFetchTasks,
         admits: (table) => {
           context.probe.set(key);
-          return passesFilters(context, table, key);
+          return passesFilters(context, table, key, read);
         },
       }),
     );

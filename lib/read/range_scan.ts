@@ -31,6 +31,8 @@ export interface RangeRead {
   readonly range: KeyRange;
   /** What every key begins with, where that is known: tables without are passed over. */
   readonly prefix?: Uint8Array | undefined;
+  /** What users' own filters are told about a prefix. */
+  readonly filterContext?: unknown;
   /** From the last key to the first. */
   readonly descending: boolean;
   /** Whether blocks that are read stay in the cache. */
@@ -185,7 +187,7 @@ function sourcesOf(
 ): RowSource[] {
   const sources: RowSource[] = [view.active];
   for (const { memtable } of view.frozen) sources.push(memtable);
-  const { range, descending, cacheBlocks } = read;
+  const { range, descending, cacheBlocks, filterContext } = read;
   // The caller may use its array again.
   const prefix = read.prefix?.slice();
   for (const tables of tablesOfRange(view, range)) {
@@ -197,7 +199,7 @@ function sourcesOf(
         maxFetchTasks: read.maxFetchTasks ?? context.maxFetchTasks,
         admits: prefix === undefined
           ? undefined
-          : (table) => table.mayContainPrefix(prefix),
+          : (table) => table.mayContainPrefix(prefix, filterContext),
       }),
     );
   }

@@ -29,6 +29,8 @@ export interface PointRead {
   readonly nowMs: number;
   /** Whether blocks that are read stay in the cache. */
   readonly cacheBlocks: boolean;
+  /** What users' own filters are told. */
+  readonly filterContext?: unknown;
 }
 
 /**
@@ -49,12 +51,14 @@ export function covers(table: SstTable, key: Uint8Array): boolean {
  * @param context What reads work with; its probe holds the key.
  * @param table The table, ready.
  * @param key The key.
+ * @param read What users' own filters are told.
  * @returns `false` when the key is certainly not there.
  */
 export function passesFilters(
   context: ReadContext,
   table: SstTable,
   key: Uint8Array,
+  read: PointRead,
 ): boolean {
   const filter = table.wholeKeyFilter;
   if (filter !== undefined) {
@@ -73,7 +77,7 @@ export function passesFilters(
     table.metrics.filterPositives.add();
   }
   if (!table.asksMoreOfKeys) return true;
-  const passes = table.passesFurther(key);
+  const passes = table.passesFurther(key, read.filterContext);
   if (!passes) table.metrics.filterNegatives.add();
   context.probe.set(key);
   return passes;
@@ -100,7 +104,7 @@ export function lookUp(
     void table.load();
     context.probe.set(key);
   }
-  if (!passesFilters(context, table, key)) return ABSENT;
+  if (!passesFilters(context, table, key, read)) return ABSENT;
   const { probe, kernel, found } = context;
   const { blocks } = table;
   const { seqMax } = read;
@@ -146,7 +150,7 @@ export async function lookUpAsync<Taken>(
   while (!table.ready) await table.load();
   const { probe, kernel } = context;
   probe.set(key);
-  if (!passesFilters(context, table, key)) return undefined;
+  if (!passesFilters(context, table, key, read)) return undefined;
   const { blocks } = table;
   let at = kernel.exports.index_seek(table.index, probe.pointer, probe.bytes);
   for (const { count } = blocks; at < count; at++) {

@@ -79,9 +79,14 @@ export interface Filter {
    *
    * @param bytes A whole key, or the prefix of a scan; good for the call only.
    * @param kind Which of the two.
-   * @returns `false` only when there is certainly none.
+   * @param context What the read was given as `filterContext`; `undefined` unless it was.
+   * @returns `false` only when there is certainly none that this read is after.
    */
-  mayContain(bytes: Uint8Array, kind: "key" | "prefix"): boolean;
+  mayContain(
+    bytes: Uint8Array,
+    kind: "key" | "prefix",
+    context?: unknown,
+  ): boolean;
 }
 
 /** Which filter each SST has. */

@@ -242,11 +242,12 @@ export class SstTable implements BlockOwner {
    * with a prefix.
    *
    * @param prefix The prefix.
+   * @param context What the read gives to users' filters.
    * @returns `false` when there is certainly none; `true` while not ready.
    * @throws {DbError} Kind `"invalid"` if a user's extractor or filter fails.
    */
-  mayContainPrefix(prefix: Uint8Array): boolean {
-    const passes = this.#ask(prefix, "prefix");
+  mayContainPrefix(prefix: Uint8Array, context?: unknown): boolean {
+    const passes = this.#ask(prefix, "prefix", context);
     if (passes === undefined) return true;
     const { prefixPositives, prefixNegatives } = this.metrics;
     (passes ? prefixPositives : prefixNegatives).add();
@@ -257,11 +258,12 @@ export class SstTable implements BlockOwner {
    * Asks the filters that remember only prefixes, and users' own, about one key.
    *
    * @param key The key.
+   * @param context What the read gives to users' filters.
    * @returns `false` when it is certainly not there; `true` while not ready.
    * @throws {DbError} Kind `"invalid"` if a user's extractor or filter fails.
    */
-  passesFurther(key: Uint8Array): boolean {
-    return this.#ask(key, "key") !== false;
+  passesFurther(key: Uint8Array, context?: unknown): boolean {
+    return this.#ask(key, "key", context) !== false;
   }
 
   /** See {@linkcode BlockOwner.evicted}. */
@@ -270,7 +272,11 @@ export class SstTable implements BlockOwner {
   }
 
   /** What the filters say; `undefined`: none of them can tell. */
-  #ask(bytes: Uint8Array, kind: "key" | "prefix"): boolean | undefined {
+  #ask(
+    bytes: Uint8Array,
+    kind: "key" | "prefix",
+    context: unknown,
+  ): boolean | undefined {
     let answer: true | undefined;
     for (const filter of this.prefixFilters) {
       const { prefixExtractor, wholeKeys = true } = filter.policy;
@@ -284,7 +290,7 @@ export class SstTable implements BlockOwner {
       answer = true;
     }
     for (const filter of this.#customFilters) {
-      if (!asks(filter, bytes, kind)) return false;
+      if (!asks(filter, bytes, kind, context)) return false;
       answer = true;
     }
     return answer;
@@ -354,9 +360,10 @@ function asks(
   filter: Filter,
   bytes: Uint8Array,
   kind: "key" | "prefix",
+  context: unknown,
 ): boolean {
   try {
-    return filter.mayContain(bytes, kind);
+    return filter.mayContain(bytes, kind, context);
   } catch (error) {
     throw new DbError("invalid", "a filter of a custom policy failed", {
       cause: error,
