@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { equalBytes } from "../base/bytes.ts";
+import { copyOut, equalBytes } from "../base/bytes.ts";
 import type { Entry, Row } from "../base/row.ts";
 import { ROW_HEADER_BYTES, RowFlag } from "../codec/abi.ts";
 import { readRow } from "../codec/row_record.ts";
@@ -44,7 +44,7 @@ class Slab {
   /** A piece of the slab as an array. */
   part(start: number, bytes: number): Uint8Array<ArrayBuffer> {
     return bytes <= MAX_OWN_BYTES
-      ? this.u8.slice(start, start + bytes)
+      ? copyOut(this.u8, start, bytes)
       : new Uint8Array(this.buffer, start, bytes);
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { copyOut } from "../base/bytes.ts";
 
 const SLAB_BYTES = 64 * 1024;
 /** Longer values get an array of their own. */
@@ -34,7 +35,7 @@ export class ValueSlab {
     bytes: number,
   ): Uint8Array<ArrayBuffer> {
     if (this.#ownArrays || bytes > MAX_SHARED_BYTES) {
-      return memory.slice(start, start + bytes);
+      return copyOut(memory, start, bytes);
     }
     let at = this.#used;
     if (at + bytes > this.#slab.length) {

@@ -37,8 +37,7 @@ export class Sequence {
    */
   next(chosen: SeqInput): bigint {
     if (chosen === undefined || chosen === 0 || chosen === 0n) {
-      this.#last = checkRange(this.#last + 1n);
-      return this.#last;
+      return this.#last = checkEnd(this.#last + 1n);
     }
     if (typeof chosen !== "bigint" && !Number.isInteger(chosen)) {
       throw new DbError(
@@ -59,11 +58,14 @@ export class Sequence {
 }
 
 function checkRange(seq: bigint): bigint {
-  if (seq > 0n && seq < MAX_SEQ) return seq;
+  if (seq > 0n) return checkEnd(seq);
+  throw new DbError("invalid", `seqnum must not be negative, not ${seq}`);
+}
+
+function checkEnd(seq: bigint): bigint {
+  if (seq < MAX_SEQ) return seq;
   throw new DbError(
     "invalid",
-    seq < 0n
-      ? `seqnum must not be negative, not ${seq}`
-      : `seqnum must be at most ${MAX_SEQ - 1n}: no sequence number is left`,
+    `seqnum must be at most ${MAX_SEQ - 1n}: no sequence number is left`,
   );
 }
