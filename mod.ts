@@ -75,6 +75,7 @@ export type { LifecycleState } from "./lib/db/lifecycle.ts";
 export type { DbCheckpointOptions } from "./lib/db/new_checkpoint.ts";
 export type { DbOptions, ReaderOptions } from "./lib/db/open_options.ts";
 export type { ReadOptions, ScanOptions } from "./lib/db/read_options.ts";
+export type { CheckpointMode } from "./lib/db/reader_mode.ts";
 export { Scan } from "./lib/db/scan.ts";
 export type { DbSettings } from "./lib/db/settings.ts";
 export { Snapshot } from "./lib/db/snapshot.ts";

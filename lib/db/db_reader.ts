@@ -1,8 +1,8 @@
 /**
  * A database opened for reading alone.
  *
- * Owns: a view of the moment of opening: the latest manifest, and what the WAL
- * has above it. Does not own: anything in the store. It fences nobody, and writes
+ * Owns: a view of the moment of opening, or of a checkpoint: a manifest, and what
+ * the WAL has above it. Does not own: anything in the store. It fences nobody, and writes
  * nothing but a checkpoint where it is open for minutes (`reader_lease.ts`).
  *
  * @module
@@ -38,6 +38,12 @@ import type { ReadOptions, ScanOptions } from "./read_options.ts";
 import { ReadPoint, Reads } from "./reads.ts";
 import type { Scan } from "./scan.ts";
 import { openReaderLease } from "./reader_lease.ts";
+import {
+  checkedMode,
+  type CheckpointMode,
+  findBasis,
+  type ReaderBasis,
+} from "./reader_mode.ts";
 import { checkSegments, prefixesOf } from "./segments.ts";
 import { sharedKernel } from "./shared_kernel.ts";
 import { type TreeStatus, treeStatus } from "./status.ts";
@@ -50,13 +56,19 @@ export interface DbReaderOptions extends ReaderOptions {
    * @default {false}
    */
   skipWalReplay?: boolean;
+  /**
+   * `{ checkpoint: id }` shows what that checkpoint keeps, instead of the latest
+   * state. The reader keeps the files, too, while it is open: within seconds
+   * where the checkpoint ends soon, else within two minutes.
+   */
+  mode?: CheckpointMode;
 }
 
-const MORE_OPTION_NAMES = ["skipWalReplay"];
+const MORE_OPTION_NAMES = ["skipWalReplay", "mode"];
 
 /**
- * A database as it was when the reader was opened, to read from; any number of
- * readers may be open beside the writer, which does not notice them. A reader
+ * A database as it was when the reader was opened, or when a checkpoint was made,
+ * to read from; any number of readers may be open beside the writer, which does not notice them. A reader
  * that stays open for minutes makes a checkpoint, so that collectors spare its
  * files, and removes it when it is closed.
  */
@@ -92,17 +104,38 @@ export class DbReader implements AsyncDisposable {
    * @param path The database's path in the store.
    * @param options Components; only `store` is required.
    * @returns The reader.
-   * @throws {DbError} Kind `"data"` if there is no database or it is damaged; `"invalid"` if the options do not fit it.
+   * @throws {DbError} Kind `"data"` if there is no database, or no such checkpoint, or it is damaged; `"invalid"` if the options do not fit it.
+   *
+   * @example
+   * ```ts
+   * import { Db, DbReader, MemoryStore } from "@shale/db";
+   *
+   * const store = new MemoryStore();
+   * await using db = await Db.open("orders", { store });
+   * await db.put("sku/7", "blue");
+   * const { id } = await db.createCheckpoint({ lifetimeMs: 3_600_000 });
+   * await db.put("sku/7", "red");
+   *
+   * const mode = { checkpoint: id };
+   * await using reader = await DbReader.open("orders", { store, mode });
+   * console.log(new TextDecoder().decode(await reader.get("sku/7"))); // blue
+   * ```
    */
   static async open(path: string, options: DbReaderOptions): Promise<DbReader> {
     checkReaderOptions(options, MORE_OPTION_NAMES);
+    const checkpointId = checkedMode(options.mode);
     options.signal?.throwIfAborted();
     const opening = await prepare(path, options);
-    const state = await openState(opening);
+    const { manifests, root } = opening;
+    const basis = await abortable(
+      findBasis(manifests, root, checkpointId, options.signal),
+      options.signal,
+    );
+    const state = openState(opening, basis.manifest);
     try {
       const lastSeq = options.skipWalReplay === true
         ? state.view.manifest.lastL0Seq
-        : await replay(opening, state);
+        : await replay(opening, state, basis);
       const { runtime, kernel } = opening;
       const lifecycle = new Lifecycle();
       const reads = new Reads({
@@ -123,12 +156,7 @@ export class DbReader implements AsyncDisposable {
       const { view } = state;
       const prefixes = prefixesOf(kernel, view, options.segmentExtractor);
       const tree = treeStatus(view, prefixes);
-      const lease = openReaderLease(
-        opening.manifests,
-        view.manifest,
-        runtime,
-        opening.logger,
-      );
+      const lease = openReaderLease(manifests, basis, runtime, opening.logger);
       return new DbReader(lifecycle, state, reads, lease, lastSeq, tree);
     } catch (error) {
       state.dispose();
@@ -261,18 +289,10 @@ async function prepare(
   };
 }
 
-/** The tree of the latest manifest. */
-async function openState(opening: Opening): Promise<LsmState> {
-  const { root, options, store, kernel, runtime, logger, manifests } = opening;
+/** The tree of a manifest. */
+function openState(opening: Opening, manifest: Manifest): LsmState {
+  const { root, options, store, kernel, runtime, logger } = opening;
   const { recorder = noRecorder, budget = new MemoryBudget() } = options;
-  const { signal } = options;
-  const manifest = await abortable(manifests.readLatest(signal), signal);
-  if (manifest === undefined) {
-    throw new DbError(
-      "data",
-      `failed to find latest manifest: there is no database at "${root}" in this store`,
-    );
-  }
   checkManifest(manifest, options);
   const ssts = new SstStore({
     kernel,
@@ -289,9 +309,13 @@ async function openState(opening: Opening): Promise<LsmState> {
 }
 
 /** What the log has above L0, into the memtable. */
-async function replay(opening: Opening, state: LsmState): Promise<bigint> {
+async function replay(
+  opening: Opening,
+  state: LsmState,
+  { checkpoint }: ReaderBasis,
+): Promise<bigint> {
   const { root, options, walStore, kernel, runtime, logger } = opening;
-  const { replayAfterWalId, lastL0Seq } = state.view.manifest;
+  const { replayAfterWalId, nextWalId, lastL0Seq } = state.view.manifest;
   const { lastSeq } = await replayWal({
     kernel,
     store: walStore,
@@ -305,6 +329,7 @@ async function replay(opening: Opening, state: LsmState): Promise<bigint> {
         what,
       ),
     from: replayAfterWalId + 1,
+    to: checkpoint && nextWalId - 1,
     lastL0Seq,
     mergeOperator: options.mergeOperator,
     memtable: () => state.view.active,

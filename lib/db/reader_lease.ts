@@ -5,27 +5,27 @@
  */
 import type { Logger } from "../base/log.ts";
 import type { Runtime } from "../base/runtime.ts";
-import type { Manifest } from "../format/manifest.ts";
 import type { ManifestStore } from "../manifest/manifest_store.ts";
 import { ViewLease } from "../manifest/view_lease.ts";
+import type { ReaderBasis } from "./reader_mode.ts";
 
 /** What collectors keep unless they are told otherwise. */
 const MIN_AGE_MS = 300_000;
 
 /**
  * Makes the lease of a reader's view. It writes nothing for a reader that is
- * closed within two minutes; after that it needs leave to change the manifest,
- * and says so where it has none.
+ * closed within two minutes, unless its checkpoint may end by then; after that it
+ * needs leave to change the manifest, and says so where it has none.
  *
  * @param manifests The database's manifests; changed without an epoch.
- * @param manifest The manifest that the reader reads by.
+ * @param basis What the reader reads by.
  * @param runtime Clock and timers.
  * @param logger Told where files cannot be kept.
  * @returns The lease, not started.
  */
 export function openReaderLease(
   manifests: ManifestStore,
-  manifest: Manifest,
+  { manifest, checkpoint }: ReaderBasis,
   runtime: Runtime,
   logger: Logger,
 ): ViewLease {
@@ -38,6 +38,8 @@ export function openReaderLease(
       read: (id, signal) => manifests.read(id, signal),
     },
     minAgeMs: MIN_AGE_MS,
+    atOnce: checkpoint?.expireTimeS !== undefined &&
+      checkpoint.expireTimeS * 1000 - runtime.now() < MIN_AGE_MS,
     runtime,
     logger,
   });

@@ -67,6 +67,13 @@ export interface ViewLeaseOptions {
   readonly manifests: LeaseManifests;
   /** The least `min_age` of the collectors that may run. */
   readonly minAgeMs: number;
+  /**
+   * Whether views are leased when they are first seen: something else keeps their
+   * files, and not for long.
+   *
+   * @default {false}
+   */
+  readonly atOnce?: boolean;
   /** Clock, timers and randomness. */
   readonly runtime: Runtime;
   /** Told of views whose files cannot be kept. */
@@ -188,6 +195,8 @@ export class ViewLease {
   /** The views that were held at several looks in a row, without a break. */
   #longHeld(): LeasedView[] {
     const nowMs = this.#options.runtime.monotonicMs();
+    const { atOnce = false } = this.#options;
+    const leaseAfterMs = atOnce ? 0 : LOOKS_BEFORE_LEASE * this.#lookMs;
     const holds = new Map<LeasedView, Hold>();
     const old: LeasedView[] = [];
     for (const view of this.#options.heldViews()) {
@@ -196,7 +205,7 @@ export class ViewLease {
       const hold = known?.rests === rests ? known : { sinceMs: nowMs, rests };
       holds.set(view, hold);
       const ageMs = nowMs - hold.sinceMs;
-      if (ageMs >= LOOKS_BEFORE_LEASE * this.#lookMs) old.push(view);
+      if (ageMs >= leaseAfterMs) old.push(view);
     }
     this.#holds = holds;
     return old;
