@@ -30,6 +30,32 @@ export function abortable<Value>(
 }
 
 /**
+ * Does several things at once. Where one fails, the others are told to end:
+ * nobody waits for what they would bring.
+ *
+ * @param signal Ends all of them.
+ * @param bodies What to do, each until the signal that it is given fires.
+ * @returns What each brought.
+ */
+export async function together<Results extends readonly unknown[]>(
+  signal: AbortSignal | undefined,
+  ...bodies: {
+    [Index in keyof Results]: (signal: AbortSignal) => Promise<Results[Index]>;
+  }
+): Promise<Results> {
+  const end = new AbortController();
+  const either = signal === undefined
+    ? end.signal
+    : AbortSignal.any([signal, end.signal]);
+  try {
+    const running = bodies.map((body) => body(either));
+    return await Promise.all(running) as unknown as Results;
+  } finally {
+    end.abort();
+  }
+}
+
+/**
  * A promise that only ever rejects, for a race.
  *
  * @param signal When it fires, the promise rejects with its reason.

@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { together } from "../base/abort.ts";
 import { DbError, withUnknownOutcome } from "../base/errors.ts";
 import type { ObjectMeta, ObjectStore } from "../object_store/object_store.ts";
 import type { Boundary } from "./boundary.ts";
@@ -114,10 +115,13 @@ export class NumberedObject<Value> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       // At once: nothing at or below a mark of this moment can be the greatest
       // that is listed, since the latest is never collected.
-      const [latest, mark] = await Promise.all([
-        this.#readListed(signal),
-        this.#boundary.read(signal),
-      ]);
+      const [latest, mark] = await together<
+        [Numbered<Value> | undefined, number]
+      >(
+        signal,
+        (end) => this.#readListed(end),
+        (end) => this.#boundary.read(end),
+      );
       if (latest === undefined ? mark === 0 : latest.id > mark) return latest;
     }
     throw new DbError(

@@ -22,6 +22,7 @@
  *
  * @module
  */
+import { together } from "../base/abort.ts";
 import { DbError } from "../base/errors.ts";
 import { walName } from "../format/paths.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
@@ -100,9 +101,9 @@ export async function findWalEnd(
   after: number,
   signal?: AbortSignal,
 ): Promise<number> {
-  const exists = async (offset: number): Promise<boolean> => {
+  const exists = async (offset: number, end = signal): Promise<boolean> => {
     const name = walName(root, after + offset);
-    const options = signal === undefined ? {} : { signal };
+    const options = end === undefined ? {} : { signal: end };
     return await store.head(name, options) !== undefined;
   };
   let present = 0;
@@ -112,7 +113,10 @@ export async function findWalEnd(
       { length: PROBES_PER_ROUND },
       (_, i) => step * 2 ** i,
     );
-    const found = await Promise.all(offsets.map(exists));
+    const probes = offsets.map((offset) => (end: AbortSignal) =>
+      exists(offset, end)
+    );
+    const found = await together<boolean[]>(signal, ...probes);
     const missing = found.indexOf(false);
     const above = found.lastIndexOf(true);
     if (missing >= 0 && above > missing) {

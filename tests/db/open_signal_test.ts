@@ -149,3 +149,22 @@ test("an opening that meets damage leaves no request behind, though the store is
     }
   }
 });
+
+test("an opening that cannot find the end of the log leaves no probe behind", async () => {
+  const { runtime, store } = await setUp();
+  let probes = 0;
+  store.plan = ({ operation }) => {
+    if (operation !== "head") return undefined;
+    return probes++ > 0 ? { kind: "fail-before" } : {
+      kind: "fail-before",
+      error: new DbError("invalid", "no leave"),
+    };
+  };
+
+  const opening = rejection(Db.open("db", { store, runtime }));
+
+  assertEquals((await runtime.run(opening)).message, "no leave");
+  const { length } = store.calls;
+  await runtime.advance(60_000);
+  assertEquals([runtime.timers, store.calls.length], [0, length]);
+});
