@@ -202,6 +202,7 @@ export class Compactor implements AsyncDisposable {
     const coordinator = await this.#takeOver();
     const id = this.#parts.ids.next();
     await coordinator.submit(id, spec);
+    this.#checkAlive();
     const done = this.#parts.manual.waitFor(id);
     this.#look();
     return { id, done: this.#kept(done) };
@@ -305,12 +306,13 @@ export class Compactor implements AsyncDisposable {
 
   #fail(error: unknown): void {
     if (this.#abort.signal.aborted) return;
-    const { manual, jobs, onFailure } = this.#parts;
+    const { manual, jobs, tools, onFailure } = this.#parts;
     const failure = toDbError(error);
     this.#state = failure.reason === "fenced" ? "fenced" : "failed";
     this.#abort.abort(failure);
     manual.fail(failure);
-    jobs?.stop();
+    // Threads that have no work any more end at once.
+    jobs?.stop().then(() => tools?.executor.close());
     onFailure(failure);
   }
 }

@@ -18,6 +18,7 @@
  *
  * @module
  */
+import { abortable } from "../base/abort.ts";
 import { type DbError, toDbError } from "../base/errors.ts";
 import type { Ulid, UlidSource } from "../base/ids.ts";
 import type {
@@ -111,10 +112,19 @@ export class Coordinator {
     const version = isSegmented ? 2 : parts.version;
     const { epoch } = manifest;
     const held = await compactions.open({ epoch, version, timeoutMs, signal });
-    await held.update((state) => recover(state, version, manifest.latest));
+    const coordinator = new Coordinator(parts, manifest, held, version);
+    const recovered = held.update((state) =>
+      recover(state, version, manifest.latest)
+    );
+    try {
+      await abortable(recovered, signal);
+    } catch (error) {
+      await coordinator.close();
+      throw error;
+    }
     metrics.epoch.set(epoch);
     logger.info(`compactor epoch ${epoch} begins`);
-    return new Coordinator(parts, manifest, held, version);
+    return coordinator;
   }
 
   /** The epoch it works under. */

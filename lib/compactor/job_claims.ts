@@ -134,7 +134,7 @@ export class CompactionWorker implements AsyncDisposable {
     const cancel = runtime.after(RELEASE_MS, () => timeout.abort());
     try {
       if (isAlive && this.#owned().length > 0) {
-        await abortable(this.#release(), timeout.signal);
+        await abortable(this.#release(timeout.signal), timeout.signal);
       }
     } catch (error) {
       logger.warn(`cannot give compactions back: ${messageOf(error)}`);
@@ -270,10 +270,11 @@ export class CompactionWorker implements AsyncDisposable {
     return this.#seen === undefined ? [] : ownedBy(this.#seen, this.id);
   }
 
-  async #release(): Promise<void> {
+  async #release(signal: AbortSignal): Promise<void> {
     this.#seen = await this.#parts.compactions.update(
       (state) => release(state, this.id, (id) => this.#jobs.contextOf(id)),
       this.#seen,
+      signal,
     );
   }
 
@@ -301,7 +302,8 @@ export class CompactionWorker implements AsyncDisposable {
     if (this.#abort.signal.aborted) return;
     const failure = toDbError(error);
     this.#abort.abort(failure);
-    this.#jobs.stop();
+    // Threads that have no work any more end at once.
+    this.#jobs.stop().then(() => this.#parts.tools.executor.close());
     this.#parts.onFailure(failure);
   }
 }

@@ -68,6 +68,8 @@ const PAUSE_MS = 1000;
 export class RunningJobs {
   readonly #options: RunningJobsOptions;
   readonly #jobs = new Map<Ulid, RunningJob>();
+  /** Ends with the last job, those that were dropped included. */
+  readonly #running = new Set<Promise<void>>();
   #ended: EndedJob[] = [];
   #isStopped = false;
 
@@ -150,6 +152,8 @@ export class RunningJobs {
       context: request.context,
     };
     this.#jobs.set(request.id, job);
+    this.#running.add(job.done);
+    job.done.then(() => this.#running.delete(job.done));
     this.#options.metrics.running.set(this.#jobs.size);
     this.#options.logger.info(
       `compaction ${request.id} begins: ${l0.length} SSTs of L0 and ${runs.length} runs to run ${request.destination}`,
@@ -174,7 +178,8 @@ export class RunningJobs {
   /** Ends all jobs, and waits for them; what they have stored is collected. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await Promise.all([...this.#jobs.keys()].map((id) => this.drop(id)));
+    for (const id of [...this.#jobs.keys()]) this.drop(id);
+    await Promise.all(this.#running);
   }
 
   async #run(job: RunningJob): Promise<void> {

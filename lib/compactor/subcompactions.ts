@@ -30,7 +30,7 @@ export interface Anchor {
 export interface PlanOptions {
   /** Where indexes are read to. */
   readonly kernel: Kernel;
-  /** Reads them. */
+  /** Reads them, and nothing else: it is closed where the signal fires. */
   readonly ssts: SstStore;
   /** The inputs, in any order. */
   readonly inputs: readonly SstHandle[];
@@ -58,16 +58,23 @@ export async function planRanges(
   const total = inputs.reduce((sum, handle) => sum + sstBytes(handle), 0);
   if (maxParts <= 1 || total < 2 * largest) return [FULL_RANGE];
   const anchors: Anchor[] = [];
-  for (const handle of inputs) {
-    signal.throwIfAborted();
-    const table = ssts.table(handle, externalDbs);
-    table.acquire();
-    try {
-      await table.load();
-      anchors.push(...anchorsOf(kernel, table));
-    } finally {
-      table.release();
+  // A store that is down is not asked for ever.
+  const endReads = () => ssts.close();
+  signal.addEventListener("abort", endReads, { once: true });
+  try {
+    for (const handle of inputs) {
+      signal.throwIfAborted();
+      const table = ssts.table(handle, externalDbs);
+      table.acquire();
+      try {
+        await table.load();
+        anchors.push(...anchorsOf(kernel, table));
+      } finally {
+        table.release();
+      }
     }
+  } finally {
+    signal.removeEventListener("abort", endReads);
   }
   return divide(anchors, maxParts, largest);
 }

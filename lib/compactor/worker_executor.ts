@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { abortable } from "../base/abort.ts";
 import { DbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Runtime } from "../base/runtime.ts";
@@ -75,6 +76,7 @@ export class WorkerExecutor implements JobExecutor {
 
   /** {@inheritDoc JobExecutor.runPart} */
   async runPart(request: PartRequest, hooks: PartHooks): Promise<PartResult> {
+    if (this.#isClosed) throw ended();
     this.#cancelIdle?.();
     this.#parts++;
     try {
@@ -82,7 +84,7 @@ export class WorkerExecutor implements JobExecutor {
         const place = this.#place();
         place.parts++;
         try {
-          await place.thread.ready;
+          await abortable(place.thread.ready, hooks.signal);
           return await place.thread.run(request, hooks);
         } finally {
           place.parts--;
@@ -94,7 +96,7 @@ export class WorkerExecutor implements JobExecutor {
     } finally {
       if (--this.#parts === 0) this.#endLater();
     }
-    if (this.#isClosed) throw new DbError("closed", "the compactor has ended");
+    if (this.#isClosed) throw ended();
     return await this.#fallback!.runPart(request, hooks);
   }
 
@@ -148,4 +150,8 @@ export class WorkerExecutor implements JobExecutor {
   #endAll(why: string): void {
     for (const { thread } of this.#places) thread.end(why);
   }
+}
+
+function ended(): DbError {
+  return new DbError("closed", "the compactor has ended");
 }

@@ -69,6 +69,7 @@ export class WorkerThread {
   readonly #running = new Map<number, RunningPart>();
   #parts = 0;
   #silentTicks = 0;
+  #isReady = false;
   #cancelTick: (() => void) | undefined;
   #isDead = false;
 
@@ -140,6 +141,7 @@ export class WorkerThread {
   #receive(message: FromWorker): void {
     switch (message.kind) {
       case "ready":
+        this.#isReady = true;
         return this.#started.resolve();
       case "unfit":
         return this.#started.reject(unfit(message.error));
@@ -164,7 +166,7 @@ export class WorkerThread {
   }
 
   #tick(): void {
-    const isExpected = this.#running.size > 0;
+    const isExpected = !this.#isReady || this.#running.size > 0;
     this.#silentTicks = isExpected ? this.#silentTicks + 1 : 0;
     if (this.#silentTicks > MAX_SILENT_TICKS) {
       return this.#die("it is silent");

@@ -18,6 +18,7 @@ port.onmessage = ({ data }) => {
   if (data.kind === "setup") {
     how = data.setup.module;
     if (how === "throws at once") throw new Error("broken setup");
+    if (how === "never starts") return;
     const error = {
       kind: "invalid",
       message: "no such store",

@@ -174,6 +174,33 @@ test("WorkerExecutor gives a thread up that is silent for a minute", () => {
   }, { how: "is silent", runtime });
 });
 
+test("WorkerExecutor falls back where a thread has not started after a minute", () => {
+  const runtime = new ManualRuntime();
+  return withWorld(async (world, executor) => {
+    const request = await requestOf(world, [plainRows(50)]);
+    const { outputs } = await silence(
+      runtime,
+      executor.runPart(request, hooks()),
+    );
+    assertEquals((await readOutputs(world, outputs)).flat().length, 50);
+    assert(executor.messages[0]!.includes("silent"), executor.messages[0]);
+  }, { how: "never starts", runtime });
+});
+
+test("WorkerExecutor breaks a part off whose thread has not started", () =>
+  withWorld(async (world, executor) => {
+    const request = await requestOf(world, [plainRows(50)]);
+    const stop = new AbortController();
+    const { signal } = stop;
+    const part = executor.runPart(request, hooks({ signal }));
+    stop.abort(new Error("enough"));
+    const error = await assertRejects(() => part) as Error;
+    assertEquals(error.message, "enough");
+    await executor.close();
+    const late = await assertRejects(() => executor.runPart(request, hooks()));
+    assertEquals((late as DbError).kind, "closed");
+  }, { how: "never starts" }));
+
 /** Lets minutes pass until the part ends; the thread starts in real time. */
 async function silence<Result>(
   runtime: ManualRuntime,
