@@ -18,7 +18,7 @@ import { readCompaction, writeCompaction } from "./compaction_table.ts";
 import { FlatTable } from "./flatbuffer_reader.ts";
 import { finishBuffer, writeRefs, writeTable } from "./flatbuffer_writer.ts";
 import type { SstHandle, StateFileOptions } from "./manifest.ts";
-import { decodeStateFile, encodeStateFile } from "./state_file.ts";
+import { decodeStateFile, encodeStateFile, MAX_COUNTER } from "./state_file.ts";
 
 /** How far a compaction has come; the order is the file format's. */
 export type CompactionStatus =
@@ -184,10 +184,12 @@ export function decodeCompactions(id: number, bytes: Uint8Array): Compactions {
   const { version, content } = decodeStateFile(bytes, "compactions file");
   const root = FlatTable.root(content, "compactions file");
   const list = root.required(root.tables(1), "the list of compactions");
+  const compactorEpoch = root.size(0);
+  if (compactorEpoch > MAX_COUNTER) throw root.damage("an impossible epoch");
   return {
     id,
     version,
-    compactorEpoch: root.size(0),
+    compactorEpoch,
     compactions: list.map((table) => readCompaction(table, version)),
   };
 }

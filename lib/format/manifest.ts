@@ -18,7 +18,7 @@ import { decodeManifestV1, encodeManifestV1 } from "./manifest_v1.ts";
 import { decodeManifestV2, encodeManifestV2 } from "./manifest_v2.ts";
 import type { SstInfo } from "./sst_info.ts";
 import type { FormatVersion } from "./sst_layout.ts";
-import { decodeStateFile, encodeStateFile } from "./state_file.ts";
+import { decodeStateFile, encodeStateFile, MAX_COUNTER } from "./state_file.ts";
 
 /** One SST as a tree refers to it. */
 export interface SstHandle {
@@ -208,9 +208,7 @@ export function decodeManifest(id: number, bytes: Uint8Array): Manifest {
   const manifest = version === 1
     ? decodeManifestV1(id, content)
     : decodeManifestV2(id, content);
-  if (!Number.isSafeInteger(manifest.nextWalId)) {
-    throw damage("an impossible WAL number");
-  }
+  checkCounters(manifest);
   checkRuns(manifest.tree);
   manifest.segments.forEach((segment, i) => {
     checkRuns(segment);
@@ -224,6 +222,17 @@ export function decodeManifest(id: number, bytes: Uint8Array): Manifest {
     }
   });
   return manifest;
+}
+
+/** What counts up must have somewhere to go. */
+function checkCounters(manifest: Manifest): void {
+  const { writerEpoch, compactorEpoch, replayAfterWalId, nextWalId } = manifest;
+  if (Math.max(replayAfterWalId, nextWalId) > MAX_COUNTER) {
+    throw damage("an impossible WAL number");
+  }
+  if (Math.max(writerEpoch, compactorEpoch) > MAX_COUNTER) {
+    throw damage("an impossible epoch");
+  }
 }
 
 function checkRuns(tree: Tree): void {

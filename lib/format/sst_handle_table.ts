@@ -12,7 +12,7 @@ import { type Ref, writeRefs, writeTable } from "./flatbuffer_writer.ts";
 import { readUlid, writeUlid } from "./id_table.ts";
 import type { SstHandle } from "./manifest.ts";
 import { readRange, writeRange } from "./range_table.ts";
-import { readSstInfo, writeSstInfo } from "./sst_info.ts";
+import { readSstInfo, validateSstInfo, writeSstInfo } from "./sst_info.ts";
 import type { FormatVersion } from "./sst_layout.ts";
 
 /** What an absent version means. */
@@ -72,6 +72,8 @@ export function writeHandles(
 export function readSst(table: FlatTable, versionSlot: number): SstHandle {
   const id = readUlid(table.required(table.table(0), "an SST's id"));
   const info = readSstInfo(table.required(table.table(1), "an SST's info"));
+  // The SST itself is not at hand, but its sections must have an order.
+  validateSstInfo(info, Infinity);
   const formatVersion = readFormatVersion(table, versionSlot);
   return { id, info, formatVersion, viewId: id };
 }

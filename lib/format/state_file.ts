@@ -15,6 +15,9 @@
 import { DbError } from "../base/errors.ts";
 import { crc32 } from "../codec/crc32.ts";
 
+/** Of epochs and WAL files: no real one is so large, and many can follow it. */
+export const MAX_COUNTER: number = 2 ** 52;
+
 const VERSION_BYTES = 2;
 /** "SHL1". */
 const MAGIC = [0x53, 0x48, 0x4c, 0x31] as const;

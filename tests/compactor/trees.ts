@@ -27,6 +27,9 @@ import {
 } from "../../lib/format/manifest.ts";
 import type { CompactorView } from "../../lib/compactor/scheduler.ts";
 
+/** The smallest there is: a checksum. */
+const INDEX_BYTES = 4;
+
 /** An SST of so many bytes, which exists nowhere. */
 export function handleOf(viewId: Ulid, bytes: number): SstHandle {
   return {
@@ -36,9 +39,9 @@ export function handleOf(viewId: Ulid, bytes: number): SstHandle {
     info: {
       firstEntry: toBytes("a"),
       lastEntry: toBytes("z"),
-      indexOffset: bytes,
-      indexBytes: 0,
-      filterOffset: bytes,
+      indexOffset: bytes - INDEX_BYTES,
+      indexBytes: INDEX_BYTES,
+      filterOffset: bytes - INDEX_BYTES,
       filterBytes: 0,
       statsOffset: 0,
       statsBytes: 0,

@@ -243,6 +243,31 @@ test("files of SlateDB that are damaged end in rows or kind 'data', soon", async
   }
 });
 
+test("a manifest of SlateDB that lies ends in rows or kind 'data', soon, for readers and writers", async () => {
+  const random = new Random(11);
+  for (const name of ["slatedb-0.12/kinds_layers", "slatedb-0.15/runs"]) {
+    const [engine, database] = name.split("/") as [string, string];
+    const fixture = await loadFixture(engine, database);
+    const store = new MemoryStore();
+    for (const [file, bytes] of fixture.files) await store.put(file, bytes);
+    const file = (await liveNames(store)).at(-1)!;
+    const { bytes } = (await store.get(file))!;
+    const lies = [2n ** 64n - 1n, 2n ** 63n - 1n, 2n ** 53n - 1n, 2n ** 40n];
+    for (let i = 0; i < 120 * roundsOf(1); i++) {
+      const at = random.below(bytes.length - 8);
+      const lie = random.pick(lies);
+      const changed = bytes.slice();
+      const view = new DataView(changed.buffer);
+      if (random.chance(0.5)) view.setBigUint64(at, lie, true);
+      else view.setUint32(at, Number(lie & 0xffff_ffffn), true);
+      const what = `${name}, byte ${at} of ${bytes.length}: ${lie}`;
+      const copy = await damaged(store, file, changed);
+      await outcome(readByReader, copy, what);
+      await outcome(readByWriter, copy, what);
+    }
+  }
+});
+
 test("the error of damage names the file and says what is wrong", async () => {
   const store = await makeDatabase(null);
   for (const name of await liveNames(store)) {

@@ -156,6 +156,12 @@ test("encodeCompactions() takes the version given over the state's own", () => {
   assertEquals(decodeCompactions(5, bytes), state(2, compaction()));
 });
 
+test("decodeCompactions() refuses an epoch that leaves none to count on with", () => {
+  const lie = { ...initialCompactions(1), compactorEpoch: 2 ** 53 - 1 };
+  const bytes = encodeCompactions(lie, { checksum: false });
+  assertDamage(() => decodeCompactions(1, bytes));
+});
+
 test("decodeCompactions() refuses other versions", () => {
   const bytes = encodeCompactions(state(1), { checksum: false });
   bytes[1] = 9;

@@ -67,7 +67,7 @@ function fullManifest(): Manifest {
     id: 9,
     initialized: false,
     writerEpoch: 5,
-    compactorEpoch: Number.MAX_SAFE_INTEGER,
+    compactorEpoch: 2 ** 52,
     replayAfterWalId: 12,
     nextWalId: 15,
     tree: {
@@ -243,6 +243,49 @@ test("decodeManifest() refuses a number beyond what a number holds", () => {
     const manifest = { ...initialManifest(), [name]: 2 ** 53 + 2 };
     const bytes = encodeManifest(manifest, { checksum: false });
     assertDamage(() => decodeManifest(1, bytes));
+  }
+});
+
+test("decodeManifest() refuses numbers that leave none to count on with", () => {
+  const names = [
+    "writerEpoch",
+    "compactorEpoch",
+    "replayAfterWalId",
+    "nextWalId",
+  ] as const;
+  for (const name of names) {
+    for (const value of [2 ** 52 + 2, Number.MAX_SAFE_INTEGER]) {
+      const manifest = { ...initialManifest(), [name]: value };
+      const bytes = encodeManifest(manifest, { checksum: false });
+      assertStringIncludes(
+        assertDamage(() => decodeManifest(1, bytes)),
+        name.endsWith("Epoch") ? "an impossible epoch" : "WAL number",
+      );
+    }
+  }
+});
+
+test("decodeManifest() refuses an SST whose sections cannot be", () => {
+  const { info } = handle(ULIDS[0]);
+  for (
+    const change of [
+      { filterOffset: 2 ** 40 },
+      { indexOffset: 1 },
+      { indexBytes: 0 },
+      { statsOffset: 2 ** 53 - 1 },
+    ]
+  ) {
+    const l0 = [handle(ULIDS[0], { info: { ...info, ...change } })];
+    for (const version of [1, 2] as const) {
+      const bytes = encodeManifest(
+        { ...initialManifest(), tree: { l0, runs: [] } },
+        { checksum: false, version },
+      );
+      assertStringIncludes(
+        assertDamage(() => decodeManifest(1, bytes)),
+        "The SST info is damaged",
+      );
+    }
   }
 });
 
