@@ -103,7 +103,7 @@ export function lookUp(
     // Synchronous, so there is nothing to wait for.
     void table.load();
     context.probe.set(key);
-  }
+  } else table.metrics.hits?.table(table.handle.info.filterBytes > 0);
   if (!passesFilters(context, table, key, read)) return ABSENT;
   const { probe, kernel, found } = context;
   const { blocks } = table;
@@ -113,6 +113,7 @@ export function lookUp(
     let block = blocks.cached[at];
     if (block !== undefined) {
       block.touch();
+      table.metrics.hits?.blocks.add();
     } else {
       if (!table.synchronous) return WAIT;
       block = (blocks.fetch(at, at + 1, read.cacheBlocks) as CachedBlock[])[0]!;
@@ -147,6 +148,7 @@ export async function lookUpAsync<Taken>(
   read: PointRead,
   take: (record: number) => Taken,
 ): Promise<Taken | undefined> {
+  if (table.ready) table.metrics.hits?.table(table.handle.info.filterBytes > 0);
   while (!table.ready) await table.load();
   const { probe, kernel } = context;
   probe.set(key);

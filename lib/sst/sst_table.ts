@@ -166,8 +166,9 @@ export class SstTable implements BlockOwner {
     if (this.index !== 0) return undefined;
     if (this.#loading !== undefined) return this.#loading;
     invariant(!this.#retired, "a table is read by whoever holds it");
-    this.metrics.indexMisses.add();
     const { info } = this.handle;
+    this.metrics.indexMisses.add();
+    if (info.filterBytes > 0) this.metrics.filterMisses.add();
     const sectionsEnd = info.statsBytes > 0
       ? info.statsOffset + info.statsBytes
       : info.indexOffset + info.indexBytes;

@@ -116,7 +116,7 @@ export class TableBlocks implements BlockOwner {
       for (let at = from; at < to;) {
         const hit = this.cached[at];
         if (hit !== undefined) {
-          metrics.blockHits.add();
+          metrics.hits?.blocks.add();
           hit.touch();
           hit.pin();
           found.push([hit]);

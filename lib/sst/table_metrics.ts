@@ -3,16 +3,30 @@
  *
  * @module
  */
-import type { Counter, Recorder } from "../base/metrics.ts";
+import { type Counter, noRecorder, type Recorder } from "../base/metrics.ts";
+
+/** Counters of what is found in memory. */
+export interface TableHits {
+  /** Data blocks. */
+  readonly blocks: Counter;
+  /**
+   * Notes that a table is asked whose index and filters are in memory.
+   *
+   * @param hasFilter Whether it has filters.
+   */
+  table(hasFilter: boolean): void;
+}
 
 /** Counters that every table of a store shares. */
 export interface TableMetrics {
-  /** Data blocks found in the cache. */
-  readonly blockHits: Counter;
+  /** What is found in memory; `undefined` where nobody counts, since look-ups are fast. */
+  readonly hits: TableHits | undefined;
   /** Data blocks that had to be read. */
   readonly blockMisses: Counter;
-  /** Indexes and filters that had to be read. */
+  /** Indexes that had to be read. */
   readonly indexMisses: Counter;
+  /** Filters that had to be read, along with the index. */
+  readonly filterMisses: Counter;
   /** Keys that a filter let pass. */
   readonly filterPositives: Counter;
   /** Keys that a filter ruled out. */
@@ -43,9 +57,10 @@ export function createTableMetrics(recorder: Recorder): TableMetrics {
       kind,
     });
   return {
-    blockHits: access("data_block", "hit"),
+    hits: recorder === noRecorder ? undefined : hitsOf(access),
     blockMisses: access("data_block", "miss"),
     indexMisses: access("index", "miss"),
+    filterMisses: access("filter", "miss"),
     filterPositives: filter("positive", "Keys that a filter let pass"),
     filterNegatives: filter("negative", "Keys that a filter ruled out"),
     filterFalsePositives: filter(
@@ -62,5 +77,17 @@ export function createTableMetrics(recorder: Recorder): TableMetrics {
       "Keys that a filter ruled out",
       "prefix",
     ),
+  };
+}
+
+function hitsOf(access: (entryKind: string, result: string) => Counter) {
+  const indexes = access("index", "hit");
+  const filters = access("filter", "hit");
+  return {
+    blocks: access("data_block", "hit"),
+    table(hasFilter: boolean) {
+      indexes.add();
+      if (hasFilter) filters.add();
+    },
   };
 }

@@ -57,6 +57,8 @@ export class TableSource {
   /** The table's index, if it is on its way. */
   #loading: Promise<void> | undefined;
   readonly #reads: Read[] = [];
+  /** The table whose index was waited for last. */
+  #awaited: SstTable | undefined;
   #current: CachedBlock | undefined;
   #readBytes = 0;
   #window = 1;
@@ -178,6 +180,7 @@ export class TableSource {
     if (!table.ready) {
       const loading = this.#loading ?? table.load();
       if (loading !== undefined) {
+        this.#awaited = table;
         const done = () => {
           if (this.#loading === loading) this.#loading = undefined;
         };
@@ -185,6 +188,8 @@ export class TableSource {
         loading.then(done, done);
         return loading;
       }
+    } else if (table !== this.#awaited) {
+      table.metrics.hits?.table(table.handle.info.filterBytes > 0);
     }
     if (this.#options.admits?.(table) === false) return undefined;
     const first = table.firstBlock(this.#range.lower);

@@ -94,6 +94,32 @@ test("a database counts merge operands by who combines them", async () => {
   await db.close();
 });
 
+test("a database counts what its reads find in memory, by kind", async () => {
+  const { db, of } = await setUp();
+  for (let i = 0; i < 1000; i++) {
+    await db.put(`key${i}`, "1", { awaitDurable: false });
+  }
+  await db.flush({ target: "memtable" });
+  const kinds = ["index", "filter", "data_block"];
+  const counts = (result: string) =>
+    kinds.map((entry_kind) =>
+      of("db_cache.access_count", { entry_kind, result })
+    );
+  assertEquals([counts("hit"), counts("miss")], [[0, 0, 0], [0, 0, 0]]);
+  await db.get("key7");
+  assertEquals([counts("hit"), counts("miss")], [[0, 0, 0], [1, 1, 1]]);
+  await db.get("key7");
+  await db.getEntry("key7");
+  assertEquals([counts("hit"), counts("miss")], [[2, 2, 2], [1, 1, 1]]);
+  await db.get("key7 and more");
+  const [indexes, filters] = counts("hit");
+  assertEquals([indexes, filters], [3, 3]);
+  assertEquals(await db.count({ gte: "key7", lte: "key7" }), 1);
+  const [scanned] = counts("hit");
+  assertEquals(scanned, 4);
+  await db.close();
+});
+
 test("a database counts the requests to both stores", async () => {
   const { db, recorder } = await setUp();
   await db.put("a", "1", { awaitDurable: false });
