@@ -139,13 +139,22 @@ function scan(tables: readonly Table[], options: number): number {
   return rows;
 }
 
+/** Makes the filter of a new table, as the encoder of SSTs does. */
+function addFilter(builder: number, rows: number): void {
+  const bytes = Math.ceil(rows * 10 / 8);
+  const bits = kernel.copyIn(new Uint8Array(bytes));
+  const hashes = exports.builder_hashes(builder);
+  exports.bloom_add(hashes, rows, bits, bytes, 6);
+  kernel.free(bits);
+}
+
 /** Merges into blocks of a new table, which are counted and forgotten. */
 function rewrite(
   merge: number,
   tables: readonly Table[],
   checksums: boolean,
 ): number {
-  const builder = exports.builder_create(BLOCK_BYTES, 10);
+  const builder = exports.builder_create(BLOCK_BYTES, 1);
   const { u8 } = kernel;
   const close = () => {
     const bytes = exports.builder_finish_block(builder);
@@ -161,7 +170,7 @@ function rewrite(
     }
   });
   close();
-  exports.builder_filter(builder, 6);
+  addFilter(builder, rows);
   exports.builder_free(builder);
   exports.merge_free(merge);
   return rows;

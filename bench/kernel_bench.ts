@@ -130,8 +130,8 @@ function benchHashes(name: string, kernel: Kernel): void {
     "crc32, 4 KiB": () => exports.crc32(block, text.length),
     "siphash13, 16 bytes": () => exports.siphash13(block, KEY_BYTES),
     "bloom_probe, absent": () => exports.bloom_probe(filter, 1 << 16, 6, probe),
-    "bloom_build, 512 keys": () =>
-      exports.bloom_build(block, text.length >> 3, filter, 640, 6),
+    "bloom_add, 512 keys": () =>
+      exports.bloom_add(block, text.length >> 3, filter, 640, 6),
     "snappy_encode, 4 KiB": () =>
       exports.snappy_encode(block, text.length, out, room),
     "snappy_decode, 4 KiB": () =>

@@ -29,7 +29,7 @@
  */
 
 /** Checked when the module is loaded; bumped with any change to this file. */
-export const ABI_VERSION = 4;
+export const ABI_VERSION = 5;
 
 /** Bytes of a row record before its key. */
 export const ROW_HEADER_BYTES = 40;
@@ -155,12 +155,9 @@ export const BUILDER_STATE = {
   RAW_VALUE_BYTES: 64,
   /** u64: seq of the first row of the block that was closed; WAL index keys. */
   BLOCK_FIRST_SEQ: 72,
-  /** u32: pointer to and length of the filter that `builder_filter` built (bits only). */
-  FILTER: 80,
-  FILTER_BYTES: 84,
   /** u64: largest seq and smallest seq of all rows. */
-  MAX_SEQ: 88,
-  MIN_SEQ: 96,
+  MAX_SEQ: 80,
+  MIN_SEQ: 88,
 } as const;
 
 /** Every exported function, and its signature. */
@@ -191,8 +188,8 @@ export const KERNEL_SYMBOLS = {
     parameters: ["pointer", "u32", "u32", "pointer", "u32"],
     result: "i32",
   },
-  /** `(hashes u64[], count, bits out, bytes, probes)`: sets the bits; `out` is zeroed first. */
-  bloom_build: {
+  /** `(hashes u64[], count, bits, bytes, probes)`: sets their bits besides those that are set; a filter begins as zeros. Give it many hashes in several calls. */
+  bloom_add: {
     parameters: ["pointer", "u32", "pointer", "u32", "u32"],
     result: "void",
   },
@@ -272,8 +269,8 @@ export const KERNEL_SYMBOLS = {
     result: "pointer",
   },
 
-  // The SST builder: rows to blocks, separators, statistics and filter.
-  /** (A) `(block bytes, bits per key: 0 for no filter) -> builder`. */
+  // The SST builder: rows to blocks, separators, statistics and hashes.
+  /** (A) `(block bytes, whether keys are hashed) -> builder`. */
   builder_create: { parameters: ["u32", "u32"], result: "pointer" },
   builder_free: { parameters: ["pointer"], result: "void" },
   /**
@@ -293,9 +290,7 @@ export const KERNEL_SYMBOLS = {
   },
   /** (A) `(builder) -> bytes` of the closed block (see BUILDER_STATE); 0 when it has no rows. Valid until the next add. */
   builder_finish_block: { parameters: ["pointer"], result: "u32" },
-  /** (A) `(builder, probes) -> bytes` of the filter over all rows added. */
-  builder_filter: { parameters: ["pointer", "u32"], result: "u32" },
-  /** (A) `(builder) -> hashes u64[]` of the keys of all rows added, in order, until the next add; 0 without a filter or rows. */
+  /** (A) `(builder) -> hashes u64[]` of the keys of all rows added, in order, until the next add; 0 where they are not hashed, or without rows. */
   builder_hashes: { parameters: ["pointer"], result: "pointer" },
 
   // The merge: sorted sources to one stream of row records.

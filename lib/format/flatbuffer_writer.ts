@@ -18,6 +18,9 @@ export type Field =
   | readonly [slot: number, type: "u32" | "u16" | "u8", value: number]
   | readonly [slot: number, type: "ref", value: Ref];
 
+/** Tables of a vector that one step refers to. */
+const STEP_REFS = 4096;
+
 const WIDTHS = { u64: 8, i64: 8, u32: 4, ref: 4, u16: 2, u8: 1 } as const;
 
 /**
@@ -65,6 +68,38 @@ export function writeRefs(builder: Builder, refs: readonly number[]): number {
   builder.startVector(4, refs.length, 4);
   for (let i = refs.length - 1; i >= 0; i--) builder.addOffset(refs[i]!);
   return builder.endVector();
+}
+
+/**
+ * The same of many tables, a few thousand a step.
+ *
+ * @param builder Where to; nothing else may be written between the steps.
+ * @param refs The tables, all written already.
+ * @returns The vector.
+ */
+export function* writeRefsInSteps(
+  builder: Builder,
+  refs: readonly number[],
+): Generator<void, number> {
+  builder.startVector(4, refs.length, 4);
+  for (let i = refs.length - 1; i >= 0; i--) {
+    builder.addOffset(refs[i]!);
+    if (i % STEP_REFS === 0) yield;
+  }
+  return builder.endVector();
+}
+
+/**
+ * Takes all steps at once.
+ *
+ * @param steps The steps.
+ * @returns Their result.
+ */
+export function inOneStep<Result>(steps: Generator<void, Result>): Result {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
 }
 
 /**

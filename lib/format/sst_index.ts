@@ -13,10 +13,15 @@
  */
 import { Builder } from "flatbuffers";
 import { FlatTable } from "./flatbuffer_reader.ts";
-import { finishBuffer, writeRefs, writeTable } from "./flatbuffer_writer.ts";
+import {
+  finishBuffer,
+  inOneStep,
+  writeRefsInSteps,
+  writeTable,
+} from "./flatbuffer_writer.ts";
 
-/** Bytes that an entry takes besides its separator; a guess for the first size. */
-const ENTRY_BYTES = 40;
+/** Enough for the index of a short SST; it grows. */
+const FIRST_BYTES = 1024;
 
 /** An index block. */
 export interface SstIndex {
@@ -27,6 +32,41 @@ export interface SstIndex {
 }
 
 /**
+ * An index block under construction. Nearly all of the work is done as blocks
+ * come, so that the end of a long SST is no long step.
+ */
+export class IndexWriter {
+  readonly #builder = new Builder(FIRST_BYTES);
+  readonly #entries: number[] = [];
+
+  /**
+   * Adds the next block.
+   *
+   * @param offset Where it starts.
+   * @param firstKey Its separator; copied.
+   */
+  add(offset: number, firstKey: Uint8Array): void {
+    const builder = this.#builder;
+    const key = builder.createByteVector(firstKey);
+    builder.startObject(2);
+    builder.addFieldInt64(0, BigInt(offset), 0n);
+    builder.addFieldOffset(1, key, 0);
+    this.#entries.push(builder.endObject());
+  }
+
+  /**
+   * Ends the index, in short steps; nothing can be added afterwards.
+   *
+   * @returns A FlatBuffer, before compression and checksum.
+   */
+  *finish(): Generator<void, Uint8Array> {
+    const builder = this.#builder;
+    const blocks = yield* writeRefsInSteps(builder, this.#entries);
+    return finishBuffer(builder, writeTable(builder, [[0, "ref", blocks]]));
+  }
+}
+
+/**
  * Encodes an index block.
  *
  * @param index The index.
@@ -34,17 +74,11 @@ export interface SstIndex {
  */
 export function encodeIndex(index: SstIndex): Uint8Array {
   const { offsets, firstKeys } = index;
-  const builder = new Builder(1024 + ENTRY_BYTES * firstKeys.length);
-  const entries: number[] = [];
+  const writer = new IndexWriter();
   for (let i = 0; i < firstKeys.length; i++) {
-    const firstKey = builder.createByteVector(firstKeys[i]!);
-    builder.startObject(2);
-    builder.addFieldInt64(0, BigInt(offsets[i]!), 0n);
-    builder.addFieldOffset(1, firstKey, 0);
-    entries.push(builder.endObject());
+    writer.add(offsets[i]!, firstKeys[i]!);
   }
-  const blocks = writeRefs(builder, entries);
-  return finishBuffer(builder, writeTable(builder, [[0, "ref", blocks]]));
+  return inOneStep(writer.finish());
 }
 
 /**

@@ -5,9 +5,15 @@
  */
 import { Builder } from "flatbuffers";
 import { FlatTable } from "./flatbuffer_reader.ts";
-import { finishBuffer, writeRefs, writeTable } from "./flatbuffer_writer.ts";
+import {
+  finishBuffer,
+  inOneStep,
+  writeRefsInSteps,
+  writeTable,
+} from "./flatbuffer_writer.ts";
 
-const BLOCK_BYTES = 24;
+/** Enough for the stats of a short SST; they grow. */
+const FIRST_BYTES = 512;
 
 /** Rows by kind. */
 export interface RowCounts {
@@ -19,14 +25,60 @@ export interface RowCounts {
   readonly merges: number;
 }
 
-/** A stats block. */
-export interface SstStats extends RowCounts {
+/** What a stats block says of all rows together. */
+export interface RowTotals extends RowCounts {
   /** Sum of the lengths of all rows' keys. */
   readonly rawKeyBytes: number;
   /** Sum of the lengths of all rows' values. */
   readonly rawValueBytes: number;
+}
+
+/** A stats block. */
+export interface SstStats extends RowTotals {
   /** Rows of each data block. */
   readonly blocks: readonly RowCounts[];
+}
+
+/** A stats block under construction, as an `IndexWriter` is for the index. */
+export class StatsWriter {
+  readonly #builder = new Builder(FIRST_BYTES);
+  readonly #entries: number[] = [];
+
+  /**
+   * Adds the next block.
+   *
+   * @param counts Its rows.
+   */
+  add({ puts, deletes, merges }: RowCounts): void {
+    const builder = this.#builder;
+    builder.startObject(3);
+    builder.addFieldInt16(2, merges, 0);
+    builder.addFieldInt16(1, deletes, 0);
+    builder.addFieldInt16(0, puts, 0);
+    this.#entries.push(builder.endObject());
+  }
+
+  /**
+   * Ends the stats, in short steps; nothing can be added afterwards.
+   *
+   * @param totals What is said of all rows.
+   * @returns A FlatBuffer, before compression and checksum.
+   */
+  *finish(totals: RowTotals): Generator<void, Uint8Array> {
+    const builder = this.#builder;
+    const blocks = this.#entries.length === 0
+      ? undefined
+      : yield* writeRefsInSteps(builder, this.#entries);
+    const root = writeTable(builder, [
+      [0, "u64", totals.puts],
+      [1, "u64", totals.deletes],
+      [2, "u64", totals.merges],
+      [3, "u64", totals.rawKeyBytes],
+      [4, "u64", totals.rawValueBytes],
+      [5, "ref", blocks],
+    ]);
+    return finishBuffer(builder, root);
+  }
 }
 
 /**
@@ -36,24 +88,9 @@ export interface SstStats extends RowCounts {
  * @returns A FlatBuffer, before compression and checksum.
  */
 export function encodeStats(stats: SstStats): Uint8Array {
-  const builder = new Builder(256 + BLOCK_BYTES * stats.blocks.length);
-  const entries = stats.blocks.map(({ puts, deletes, merges }) => {
-    builder.startObject(3);
-    builder.addFieldInt16(2, merges, 0);
-    builder.addFieldInt16(1, deletes, 0);
-    builder.addFieldInt16(0, puts, 0);
-    return builder.endObject();
-  });
-  const blocks = entries.length === 0 ? undefined : writeRefs(builder, entries);
-  const root = writeTable(builder, [
-    [0, "u64", stats.puts],
-    [1, "u64", stats.deletes],
-    [2, "u64", stats.merges],
-    [3, "u64", stats.rawKeyBytes],
-    [4, "u64", stats.rawValueBytes],
-    [5, "ref", blocks],
-  ]);
-  return finishBuffer(builder, root);
+  const writer = new StatsWriter();
+  for (const block of stats.blocks) writer.add(block);
+  return inOneStep(writer.finish(stats));
 }
 
 /**

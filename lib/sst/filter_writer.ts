@@ -12,7 +12,6 @@ import { BUILDER_STATE, ROW_HEADER_BYTES } from "../codec/abi.ts";
 import type { Kernel } from "../codec/kernel.ts";
 import { readRow } from "../codec/row_record.ts";
 import {
-  encodeBloom,
   encodeCompositeFilters,
   encodeLegacyFilter,
   type StoredFilter,
@@ -51,7 +50,13 @@ interface Custom {
   readonly builder: FilterBuilder;
 }
 
+/** Lets others run where it is time to. */
+type Pause = () => Promise<void> | undefined;
+
 const HASH_BYTES = 8;
+/** What goes into a filter at a time: each hash waits for memory, some 30 ns. */
+const STEP_HASHES = 16 * 1024;
+const MAX_BLOOM_BYTES = 1024 * 1024 * 1024;
 
 /** Collects what the filters of one SST are made of, and makes them. */
 export class FilterWriter {
@@ -92,10 +97,9 @@ export class FilterWriter {
     );
   }
 
-  /** What the builder is created with: bits for each key, 0 where it need not hash them. */
-  get keyBits(): number {
-    const keys = this.#blooms.find(({ policy }) => policy.wholeKeys !== false);
-    return keys?.bitsPerKey ?? 0;
+  /** Whether the builder has to hash keys. */
+  get hashesKeys(): boolean {
+    return this.#blooms.some(({ policy }) => policy.wholeKeys !== false);
   }
 
   /** Whether {@linkcode add} must be told of every row. */
@@ -127,17 +131,24 @@ export class FilterWriter {
   }
 
   /**
-   * Makes the filter block.
+   * Makes the filter block, in short steps.
    *
    * @param builder The kernel's builder, which has all rows; at least one.
+   * @param pause Called between two steps; what it returns is waited for, and ends the work if it rejects.
    * @returns The block, before compression; `undefined` where there is none.
    * @throws {DbError} Kind `"unavailable"` if there is no memory for it, `"invalid"` if a user's policy fails.
    */
-  encode(builder: number): Uint8Array | undefined {
-    if (this.#format === "legacy") return this.#encodeLegacy(builder);
+  async encode(
+    builder: number,
+    pause: Pause,
+  ): Promise<Uint8Array | undefined> {
+    if (this.#format === "legacy") {
+      const [bloom] = this.#blooms;
+      return bloom && (await this.#encodeBloom(bloom, builder, pause))?.data;
+    }
     const filters: StoredFilter[] = [];
     for (const bloom of this.#blooms) {
-      const filter = this.#encodeBloom(bloom, builder);
+      const filter = await this.#encodeBloom(bloom, builder, pause);
       if (filter !== undefined) filters.push(filter);
     }
     for (const { policy, builder } of this.#customs) {
@@ -156,50 +167,48 @@ export class FilterWriter {
     return prefixes;
   }
 
-  #encodeLegacy(builder: number): Uint8Array | undefined {
-    const [bloom] = this.#blooms;
-    if (bloom === undefined) return undefined;
-    const probes = probesFor(bloom.bitsPerKey);
-    const bytes = this.#kernel.exports.builder_filter(builder, probes);
-    if (bytes < 0) throw exhausted();
-    const bits = this.#kernel.u32[(builder + BUILDER_STATE.FILTER) >> 2]!;
-    return encodeLegacyFilter(
-      probes,
-      this.#kernel.u8.subarray(bits, bits + bytes),
-    );
-  }
-
-  #encodeBloom(
+  async #encodeBloom(
     { policy, bitsPerKey, prefixes }: Bloom,
     builder: number,
-  ): StoredFilter | undefined {
+    pause: Pause,
+  ): Promise<StoredFilter | undefined> {
     const kernel = this.#kernel;
-    const rows = policy.wholeKeys === false
+    const keys = policy.wholeKeys === false
       ? 0
       : kernel.u32[(builder + BUILDER_STATE.ROWS) >> 2]!;
-    const count = rows + (prefixes?.count ?? 0);
-    const bytes = Math.ceil(count * bitsPerKey / 8);
+    const count = keys + (prefixes?.count ?? 0);
+    const bytes = Math.min(Math.ceil(count * bitsPerKey / 8), MAX_BLOOM_BYTES);
     // One without bits would say of every key that it is not there.
     if (bytes === 0) return undefined;
-    const hashes = kernel.alloc(HASH_BYTES * count);
+    const probes = probesFor(bitsPerKey);
     const bits = kernel.alloc(bytes);
+    const piece = kernel.alloc(HASH_BYTES * STEP_HASHES);
     try {
-      const keys = rows === 0 ? 0 : kernel.exports.builder_hashes(builder);
-      if (hashes === 0 || bits === 0 || (rows > 0 && keys === 0)) {
-        throw exhausted();
+      if (bits === 0 || piece === 0) throw exhausted();
+      kernel.u8.fill(0, bits, bits + bytes);
+      const add = (hashes: number, count: number) =>
+        kernel.exports.bloom_add(hashes, count, bits, bytes, probes);
+      for (let from = 0; from < keys; from += STEP_HASHES) {
+        const waiting = pause();
+        if (waiting !== undefined) await waiting;
+        const hashes = kernel.exports.builder_hashes(builder);
+        if (hashes === 0) throw exhausted();
+        const step = Math.min(STEP_HASHES, keys - from);
+        add(hashes + HASH_BYTES * from, step);
       }
-      kernel.u8.copyWithin(hashes, keys, keys + HASH_BYTES * rows);
-      prefixes?.copyTo(hashes + HASH_BYTES * rows);
-      const probes = probesFor(bitsPerKey);
-      kernel.exports.bloom_build(hashes, count, bits, bytes, probes);
-      return encodeBloom({
-        name: filterName(policy),
+      for (let from = 0; from < count - keys; from += STEP_HASHES) {
+        const waiting = pause();
+        if (waiting !== undefined) await waiting;
+        add(piece, prefixes!.copyTo(piece, from, from + STEP_HASHES));
+      }
+      const data = encodeLegacyFilter(
         probes,
-        bits: kernel.u8.subarray(bits, bits + bytes),
-      });
+        kernel.u8.subarray(bits, bits + bytes),
+      );
+      return { name: filterName(policy), data };
     } finally {
-      kernel.free(hashes);
       kernel.free(bits);
+      kernel.free(piece);
     }
   }
 }
@@ -233,10 +242,15 @@ class PrefixHashes {
     this.#last = key.slice(0, length);
   }
 
-  copyTo(pointer: number): void {
-    const { u8 } = this.#kernel;
-    const bytes = HASH_BYTES * this.count;
-    u8.set(new Uint8Array(this.#hashes.buffer, 0, bytes), pointer);
+  /** Copies some of them; answers how many. */
+  copyTo(pointer: number, from: number, to: number): number {
+    const hashes = this.#hashes.subarray(from, Math.min(to, this.count));
+    const { buffer, byteOffset, byteLength } = hashes;
+    this.#kernel.u8.set(
+      new Uint8Array(buffer, byteOffset, byteLength),
+      pointer,
+    );
+    return hashes.length;
   }
 
   #isLast(key: Uint8Array, length: number): boolean {

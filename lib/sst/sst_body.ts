@@ -10,6 +10,8 @@ import { CHECKSUM_BYTES } from "../format/sst_layout.ts";
 const MIN_BYTES = 4096;
 /** Fresh memory is slow to touch: pieces of this size are used over and over. */
 const PIECE_BYTES = 1024 * 1024;
+/** What of a long section is copied and checked at a time. */
+const STEP_BYTES = 256 * 1024;
 
 /** What takes an SST's bytes as they come, such as a `BytePipe`. */
 export interface ByteSink {
@@ -89,6 +91,31 @@ export class SstBody {
     bytes[end + 3] = crc;
     this.#length = end + CHECKSUM_BYTES;
     return this.#length - start;
+  }
+
+  /**
+   * The same of a section that may be long, in short steps; it is drained too.
+   *
+   * @param stored The section, compressed and transformed; copied.
+   * @param pause Called after each step; what it returns is waited for.
+   * @returns Bytes of both.
+   */
+  async addLongSection(
+    stored: Uint8Array,
+    pause: () => Promise<void> | undefined,
+  ): Promise<number> {
+    let crc = 0;
+    for (let at = 0; at < stored.length; at += STEP_BYTES) {
+      const piece = stored.subarray(at, at + STEP_BYTES);
+      this.add(piece);
+      crc = crc32(piece, crc);
+      const draining = this.drain();
+      if (draining !== undefined) await draining;
+      const waiting = pause();
+      if (waiting !== undefined) await waiting;
+    }
+    this.add(Uint8Array.of(crc >>> 24, crc >>> 16, crc >>> 8, crc));
+    return stored.length + CHECKSUM_BYTES;
   }
 
   /**

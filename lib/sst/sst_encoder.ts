@@ -14,10 +14,10 @@ import type { Runtime } from "../base/runtime.ts";
 import { BUILDER_STATE } from "../codec/abi.ts";
 import type { Compression } from "../codec/compression.ts";
 import type { Kernel } from "../codec/kernel.ts";
-import { encodeIndex } from "../format/sst_index.ts";
+import { IndexWriter } from "../format/sst_index.ts";
 import type { FilterFormat, SstInfo, SstType } from "../format/sst_info.ts";
 import { encodeSstTail } from "../format/sst_layout.ts";
-import { encodeStats, type RowCounts } from "../format/sst_stats.ts";
+import { StatsWriter } from "../format/sst_stats.ts";
 import { encodeSeqKey } from "../format/wal_file.ts";
 import type { BlockTransformer } from "./block_transformer.ts";
 import { type FilterPolicy, WHOLE_KEYS } from "./filter_policy.ts";
@@ -89,9 +89,11 @@ export class SstEncoder implements Disposable {
   readonly #options: SstEncoderOptions;
   readonly #coding: SectionCoding;
   readonly #body: SstBody;
-  readonly #offsets: number[] = [];
-  readonly #separators: Uint8Array[] = [];
-  readonly #counts: RowCounts[] = [];
+  readonly #index = new IndexWriter();
+  readonly #stats = new StatsWriter();
+  readonly #counts = { puts: 0, deletes: 0, merges: 0 };
+  /** Seq of the first row, as a key. */
+  #firstSeq: Uint8Array | undefined;
   readonly #turn: Turn;
   readonly #filters: FilterWriter | undefined;
   #builder: number;
@@ -120,8 +122,8 @@ export class SstEncoder implements Disposable {
         bitsPerKey: options.filterBitsPerKey,
       });
     }
-    const bits = this.#filters?.keyBits ?? 0;
-    this.#builder = kernel.exports.builder_create(blockBytes, bits);
+    const hashed = this.#filters?.hashesKeys === true ? 1 : 0;
+    this.#builder = kernel.exports.builder_create(blockBytes, hashed);
     if (this.#builder === 0) throw exhausted();
     this.#turn = new Turn(options.runtime);
   }
@@ -199,13 +201,13 @@ export class SstEncoder implements Disposable {
     const body = this.#body;
     const { rows } = this;
     const filterOffset = body.length;
-    const filterBytes = await this.#addSection(this.#filter());
+    const filterBytes = await this.#addSection(await this.#filter());
     const indexOffset = body.length;
     const indexBytes = await this.#addSection(
-      encodeIndex({ offsets: this.#offsets, firstKeys: this.#separators }),
+      await this.#inSteps(this.#index.finish()),
     );
     const statsOffset = body.length;
-    const statsBytes = await this.#addSection(this.#stats());
+    const statsBytes = await this.#addSection(await this.#encodeStats());
     const info: SstInfo = {
       ...this.#entries(),
       indexOffset,
@@ -248,17 +250,7 @@ export class SstEncoder implements Disposable {
     const bytes = this.#kernel.exports.builder_finish_block(this.#builder);
     if (bytes < 0) throw exhausted();
     if (bytes === 0) return undefined;
-    this.#offsets.push(this.#body.length);
-    this.#separators.push(
-      this.#options.sstType === "wal"
-        ? encodeSeqKey(this.#u64(BUILDER_STATE.BLOCK_FIRST_SEQ))
-        : this.#copy(BUILDER_STATE.SEPARATOR, BUILDER_STATE.SEPARATOR_BYTES),
-    );
-    this.#counts.push({
-      puts: this.#u32(BUILDER_STATE.BLOCK_PUTS),
-      deletes: this.#u32(BUILDER_STATE.BLOCK_DELETES),
-      merges: this.#u32(BUILDER_STATE.BLOCK_MERGES),
-    });
+    this.#describeBlock();
     const block = this.#u32(BUILDER_STATE.BLOCK);
     const content = this.#kernel.u8.subarray(block, block + bytes);
     const stored = encodeSection(this.#coding, content);
@@ -272,47 +264,65 @@ export class SstEncoder implements Disposable {
     return this.#body.drain();
   }
 
+  /** Index and statistics of the block that was closed. */
+  #describeBlock(): void {
+    const offset = this.#body.length;
+    if (this.#options.sstType === "wal") {
+      const seq = encodeSeqKey(this.#u64(BUILDER_STATE.BLOCK_FIRST_SEQ));
+      this.#firstSeq ??= seq;
+      this.#index.add(offset, seq);
+      return;
+    }
+    const at = this.#u32(BUILDER_STATE.SEPARATOR);
+    const end = at + this.#u32(BUILDER_STATE.SEPARATOR_BYTES);
+    this.#index.add(offset, this.#kernel.u8.subarray(at, end));
+    const puts = this.#u32(BUILDER_STATE.BLOCK_PUTS);
+    const deletes = this.#u32(BUILDER_STATE.BLOCK_DELETES);
+    const merges = this.#u32(BUILDER_STATE.BLOCK_MERGES);
+    this.#stats.add({ puts, deletes, merges });
+    this.#counts.puts += puts;
+    this.#counts.deletes += deletes;
+    this.#counts.merges += merges;
+  }
+
   /** Stores a section other than a block; 0 where there is none. */
   async #addSection(content: Uint8Array | undefined): Promise<number> {
     if (content === undefined) return 0;
     const stored = await encodeSection(this.#coding, content);
-    const bytes = this.#body.addSection(stored);
-    // Each of these sections takes milliseconds where there are many blocks.
-    await this.#turn.check();
-    return bytes;
+    return await this.#body.addLongSection(stored, this.#pause);
   }
 
-  #filter(): Uint8Array | undefined {
+  async #inSteps(
+    steps: Generator<void, Uint8Array>,
+  ): Promise<Uint8Array> {
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done === true) return value;
+      const waiting = this.#pause();
+      if (waiting !== undefined) await waiting;
+    }
+  }
+
+  async #filter(): Promise<Uint8Array | undefined> {
     const { rows } = this;
     if (rows === 0 || rows < this.#options.minFilterKeys) return undefined;
-    return this.#filters?.encode(this.#builder);
+    return await this.#filters?.encode(this.#builder, this.#pause);
   }
 
-  #stats(): Uint8Array | undefined {
+  async #encodeStats(): Promise<Uint8Array | undefined> {
     if (this.#options.sstType === "wal") return undefined;
-    let puts = 0;
-    let deletes = 0;
-    let merges = 0;
-    for (const block of this.#counts) {
-      puts += block.puts;
-      deletes += block.deletes;
-      merges += block.merges;
-    }
-    return encodeStats({
-      puts,
-      deletes,
-      merges,
-      rawKeyBytes: Number(this.#u64(BUILDER_STATE.RAW_KEY_BYTES)),
-      rawValueBytes: Number(this.#u64(BUILDER_STATE.RAW_VALUE_BYTES)),
-      blocks: this.#counts,
-    });
+    const rawKeyBytes = Number(this.#u64(BUILDER_STATE.RAW_KEY_BYTES));
+    const rawValueBytes = Number(this.#u64(BUILDER_STATE.RAW_VALUE_BYTES));
+    return await this.#inSteps(
+      this.#stats.finish({ ...this.#counts, rawKeyBytes, rawValueBytes }),
+    );
   }
 
   #entries(): Pick<SstInfo, "firstEntry" | "lastEntry"> {
     if (this.rows === 0) return {};
     // The index of a WAL file is keyed by seq, and so is its first entry.
     if (this.#options.sstType === "wal") {
-      return { firstEntry: this.#separators[0]! };
+      return { firstEntry: this.#firstSeq! };
     }
     return {
       firstEntry: this.#copy(
@@ -326,6 +336,12 @@ export class SstEncoder implements Disposable {
     };
   }
 
+  /** Between two steps of the end; whoever disposed of this meanwhile ends it. */
+  readonly #pause = (): Promise<void> | undefined =>
+    this.#turn.check()?.then(() => {
+      if (this.#builder === 0) throw disposed();
+    });
+
   #u32(offset: number): number {
     return this.#kernel.u32[(this.#builder + offset) >> 2]!;
   }
@@ -337,6 +353,10 @@ export class SstEncoder implements Disposable {
   #copy(pointerAt: number, bytesAt: number): Uint8Array {
     return this.#kernel.slice(this.#u32(pointerAt), this.#u32(bytesAt));
   }
+}
+
+function disposed(): DbError {
+  return new DbError("closed", "the SST was given up while it was encoded");
 }
 
 function exhausted(): DbError {

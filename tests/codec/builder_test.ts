@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { compareBytes, fromHex, toText } from "../../lib/base/bytes.ts";
+import { compareBytes, toText } from "../../lib/base/bytes.ts";
 import type { Row } from "../../lib/base/row.ts";
 import { AbiError, BUILDER_STATE, RowFlag } from "../../lib/codec/abi.ts";
 import type { Kernel } from "../../lib/codec/kernel.ts";
@@ -33,9 +33,9 @@ class Builder {
   readonly kernel: Kernel;
   readonly handle: number;
 
-  constructor(kernel: Kernel, blockBytes: number, bitsPerKey = 0) {
+  constructor(kernel: Kernel, blockBytes: number, hashed = 0) {
     this.kernel = kernel;
-    this.handle = kernel.exports.builder_create(blockBytes, bitsPerKey);
+    this.handle = kernel.exports.builder_create(blockBytes, hashed);
   }
 
   number(at: number): number {
@@ -173,9 +173,8 @@ for (const [name, create] of KERNELS) {
 
   test(`builder_finish_block() of the ${name} gives nothing where there are no rows`, () => {
     const kernel = create();
-    const builder = new Builder(kernel, 4096, 10);
+    const builder = new Builder(kernel, 4096, 1);
     assertEquals(kernel.exports.builder_finish_block(builder.handle), 0);
-    assertEquals(kernel.exports.builder_filter(builder.handle, 6), 0);
     builder.free();
     assertEquals(kernel.exports.memory_used(), 0);
   });
@@ -222,31 +221,9 @@ for (const [name, create] of KERNELS) {
     builder.free();
   });
 
-  test(`builder_filter() of the ${name} writes the format's example`, () => {
-    const kernel = create();
-    const builder = new Builder(kernel, 4096, 10);
-    builder.add(
-      ["apple", "apricot", "banana"].map((key) => row("put", key, 1)),
-    );
-    assertEquals(kernel.exports.builder_filter(builder.handle, 6), 4);
-    assertEquals(
-      builder.slice(BUILDER_STATE.FILTER, BUILDER_STATE.FILTER_BYTES),
-      fromHex("3978a620")!,
-    );
-    builder.free();
-  });
-
-  test(`builder_filter() of the ${name} counts every version of a key`, () => {
-    const kernel = create();
-    const builder = new Builder(kernel, 4096, 10);
-    builder.add([3, 2, 1].map((seq) => row("put", "k", seq)));
-    assertEquals(kernel.exports.builder_filter(builder.handle, 6), 4);
-    builder.free();
-  });
-
   test(`builder_add() of the ${name} says when memory is exhausted`, () => {
     const kernel = create();
-    const builder = new Builder(kernel, 4096, 10);
+    const builder = new Builder(kernel, 4096, 1);
     const { pointer, bytes } = copyRecords(kernel, [
       row("put", "k", 1, "v".repeat(50_000)),
     ]);
@@ -276,7 +253,7 @@ test("builder_hashes() has the hash of each row's key, in order", () => {
     const kernel = create();
     kernel.scratchKey("room for a key");
     const used = kernel.exports.memory_used();
-    const builder = new Builder(kernel, 200, 10);
+    const builder = new Builder(kernel, 200, 1);
     assertEquals(kernel.exports.builder_hashes(builder.handle), 0, name);
     const rows = ["a", "b", "b", "longer"].map((key, i) =>
       row("put", key, 9 - i)
@@ -306,11 +283,11 @@ test("property: blocks, separators and statistics are those of the format", () =
     arbitraryRows(80),
     fc.integer({ min: 1, max: 600 }),
     fc.integer({ min: 1, max: 30 }),
-    fc.constantFrom(0, 10),
-    (rows, blockBytes, most, bitsPerKey) => {
-      const filters = kernels.map((kernel) => {
+    fc.constantFrom(0, 1),
+    (rows, blockBytes, most, hashed) => {
+      const hashes = kernels.map((kernel) => {
         const used = kernel.exports.memory_used();
-        const builder = new Builder(kernel, blockBytes, bitsPerKey);
+        const builder = new Builder(kernel, blockBytes, hashed);
         const blocks = builder.add(rows, most);
         if (rows.length > 0) blocks.push(builder.finishBlock());
         assertEquals(blocks, expected(rows, blockBytes));
@@ -336,17 +313,14 @@ test("property: blocks, separators and statistics are those of the format", () =
           const last = builder.slice(LAST_KEY, LAST_KEY_BYTES);
           assertEquals([first, last], [rows[0]!.key, rows.at(-1)!.key]);
         }
-        const bytes = kernel.exports.builder_filter(builder.handle, 6);
-        assertEquals(bytes, Math.ceil(rows.length * bitsPerKey / 8));
-        const filter = builder.slice(
-          BUILDER_STATE.FILTER,
-          BUILDER_STATE.FILTER_BYTES,
-        );
+        const at = kernel.exports.builder_hashes(builder.handle);
+        assertEquals(at !== 0, hashed === 1 && rows.length > 0);
+        const hashes = at === 0 ? [] : kernel.slice(at, 8 * rows.length);
         builder.free();
         assertEquals(kernel.exports.memory_used(), used);
-        return filter;
+        return hashes;
       });
-      assertEquals(filters[0], filters[1]);
+      assertEquals(hashes[0], hashes[1]);
     },
   ));
 });

@@ -6,7 +6,7 @@
 import fc from "fast-check";
 import { compareBytes, fromHex, toBytes, toHex } from "../../lib/base/bytes.ts";
 import type { DbError } from "../../lib/base/errors.ts";
-import type { Row } from "../../lib/base/row.ts";
+import { MAX_SEQ, type Row } from "../../lib/base/row.ts";
 import { ReadContext } from "../../lib/read/read_context.ts";
 import { passesFilters } from "../../lib/read/table_lookup.ts";
 import {
@@ -40,6 +40,8 @@ const COMPOSITE: Partial<SstEncoderOptions> = {
   minFilterKeys: 1,
 };
 
+const READ = { seqMax: MAX_SEQ, nowMs: 0, cacheBlocks: false };
+
 function rowsOf(keys: readonly Uint8Array[]): Row[] {
   return keys.toSorted(compareBytes).map((key, i): Row => ({
     key,
@@ -66,7 +68,7 @@ async function filtered(
   const mayGet = (text: string) => {
     const key = fromHex(text)!;
     context.probe.set(key);
-    return passesFilters(context, table, key);
+    return passesFilters(context, table, key, READ);
   };
   return { world, table, mayGet };
 }

@@ -41,16 +41,15 @@ export function bloom_probe_key(
   return bloom_probe(bits, bytes, probes, siphash13(key, keyBytes));
 }
 
-/** Clears the filter, then sets the bits of `count` hashes. */
-export function bloom_build(
+/** Sets the bits of `count` hashes, besides those that are set. */
+export function bloom_add(
   hashes: usize,
   count: u32,
-  out: usize,
+  bits: usize,
   bytes: u32,
   probes: u32,
 ): void {
   if (!bytes) return;
-  memory.fill(out, 0, bytes);
   const modulus = <u64>bytes << 3;
   for (let n: u32 = 0; n < count; n++) {
     const hash = load<u64>(hashes + (n << 3));
@@ -59,7 +58,7 @@ export function bloom_build(
     for (let i: u32 = 0; i < probes; i++) {
       step += i;
       if (step >= modulus) step %= modulus;
-      const at = out + <usize>(position >>> 3);
+      const at = bits + <usize>(position >>> 3);
       store<u8>(at, <u32>load<u8>(at) | (<u32>1 << (<u32>position & 7)));
       position += step;
       if (position >= modulus) position -= modulus;

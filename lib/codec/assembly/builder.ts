@@ -1,17 +1,15 @@
 /**
  * The SST builder: row records to V2 blocks, with what goes into the index, the
- * statistics and the filter.
+ * statistics, and hashes for the filter.
  *
  * See ../abi.ts for the contract, builder_state.ts for the header, and
  * builder_row.ts for how a row is written. The block under construction lies in
  * one buffer, which the restart offsets join when it is closed; its separator is
  * a prefix of its first key, which stands in its first row.
  */
-import { bloom_build } from "./bloom";
 import { BUFFER_BYTES, bufferData, bufferFree, bufferReserve } from "./buffer";
 import { ADDED, addRow, findLastKey, keepLastKey } from "./builder_row";
 import {
-  BITS_PER_KEY,
   BLOCK,
   BLOCK_BYTES,
   BLOCK_DELETES,
@@ -21,10 +19,8 @@ import {
   BLOCK_ROWS,
   DATA,
   DELETES,
-  FILTER,
-  FILTER_BUFFER,
-  FILTER_BYTES,
   FIRST_KEY_AT,
+  HASHED,
   HASHES,
   HEADER_BYTES,
   LIMIT,
@@ -45,16 +41,14 @@ import { ROW_HEADER, ROW_KEY_LEN, ROW_LINK, ROW_VALUE_LEN } from "./row";
 
 /** The largest block; a restart's offset has 16 bits. */
 const MAX_LIMIT: u32 = 1 << 16;
-/** The largest filter. */
-const MAX_FILTER: u64 = 1 << 30;
 
 /** See `builder_create` in ../abi.ts. */
-export function builder_create(blockBytes: u32, bitsPerKey: u32): usize {
+export function builder_create(blockBytes: u32, hashed: u32): usize {
   const builder = alloc(HEADER_BYTES);
   if (!builder) return 0;
   memory.fill(builder, 0, HEADER_BYTES);
   store<u32>(builder, min(blockBytes, MAX_LIMIT), LIMIT);
-  store<u32>(builder, bitsPerKey, BITS_PER_KEY);
+  store<u32>(builder, hashed, HASHED);
   return builder;
 }
 
@@ -132,21 +126,6 @@ export function builder_finish_block(builder: usize): u32 {
 /** See `builder_hashes` in ../abi.ts. */
 export function builder_hashes(builder: usize): usize {
   const rows = load<u32>(builder, ROWS);
-  if (!rows || !load<u32>(builder, BITS_PER_KEY)) return 0;
+  if (!rows || !load<u32>(builder, HASHED)) return 0;
   return bufferData(builder + HASHES);
-}
-
-/** See `builder_filter` in ../abi.ts; OUT_OF_MEMORY when memory is exhausted. */
-export function builder_filter(builder: usize, probes: u32): u32 {
-  const rows = load<u32>(builder, ROWS);
-  const bits = <u64>rows * load<u32>(builder, BITS_PER_KEY);
-  if (!bits) return 0;
-  const bytes = <u32>min((bits + 7) >>> 3, MAX_FILTER);
-  const filter = builder + FILTER_BUFFER;
-  if (!bufferReserve(filter, bytes, 0)) return OUT_OF_MEMORY;
-  const hashes = bufferData(builder + HASHES);
-  bloom_build(hashes, rows, bufferData(filter), bytes, probes);
-  store<u32>(builder, <u32>bufferData(filter), FILTER);
-  store<u32>(builder, bytes, FILTER_BYTES);
-  return bytes;
 }

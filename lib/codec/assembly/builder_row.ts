@@ -5,7 +5,7 @@
 import { RESTART_INTERVAL, ROW_TAIL, timestampBytes } from "./block_row";
 import { bufferAssign, bufferData, bufferReserve, copyWords } from "./buffer";
 import {
-  BITS_PER_KEY,
+  HASHED,
   BLOCK_ROWS,
   DATA,
   DELETES,
@@ -97,7 +97,7 @@ export function addRow(builder: usize, record: usize): i32 {
   if (rows && total > limit) return FULL;
   const data = builder + DATA;
   if (!bufferReserve(data, max(total, limit), size)) return OUT_OF_MEMORY;
-  if (load<u32>(builder, BITS_PER_KEY) && !addHash(builder, key, keyLen)) {
+  if (load<u32>(builder, HASHED) && !addHash(builder, key, keyLen)) {
     return OUT_OF_MEMORY;
   }
   if (restart && !addRestart(builder, restarts, size)) return OUT_OF_MEMORY;

@@ -2,12 +2,11 @@
 export { block_check } from "./block_check";
 export { block_get, index_seek } from "./block_seek";
 export { block_from_v1 } from "./block_v1";
-export { bloom_build, bloom_probe, bloom_probe_key } from "./bloom";
+export { bloom_add, bloom_probe, bloom_probe_key } from "./bloom";
 export {
   builder_add,
   builder_add_chain,
   builder_create,
-  builder_filter,
   builder_finish_block,
   builder_free,
   builder_hashes,
@@ -39,5 +38,5 @@ export { snappy_decode, snappy_encode, snappy_length } from "./snappy";
 
 /** See `ABI_VERSION` in ../abi.ts. */
 export function abi_version(): u32 {
-  return 4;
+  return 5;
 }

@@ -19,11 +19,10 @@ export type BuilderExports = Pick<
   | "builder_add"
   | "builder_add_chain"
   | "builder_finish_block"
-  | "builder_filter"
   | "builder_hashes"
 >;
 
-const HEADER_BYTES = 104;
+const HEADER_BYTES = 96;
 const MAX_BLOCK_BYTES = 65_536;
 /** Where the hashes are among what lies in memory for the host; no offset. */
 const HASHES = -1;
@@ -44,13 +43,13 @@ export function createReferenceBuilders(
     throw new RangeError(`Cannot use a builder: there is none at ${handle}`);
   };
   return {
-    builder_create: (blockBytes, bitsPerKey) => {
+    builder_create: (blockBytes, hashed) => {
       const handle = memory.alloc(HEADER_BYTES);
       if (handle === 0) return 0;
       const limit = Math.min(blockBytes >>> 0, MAX_BLOCK_BYTES);
       builders.set(
         handle,
-        new ReferenceBuilder(memory, handle, limit, bitsPerKey),
+        new ReferenceBuilder(memory, handle, limit, hashed !== 0),
       );
       return handle;
     },
@@ -63,7 +62,6 @@ export function createReferenceBuilders(
     builder_add_chain: (handle, record, last) =>
       at(handle).addChain(record, last),
     builder_finish_block: (handle) => at(handle).finishBlock(),
-    builder_filter: (handle, probes) => at(handle).filter(probes),
     builder_hashes: (handle) => at(handle).hashes(),
   };
 }
@@ -79,7 +77,7 @@ class ReferenceBuilder {
   readonly #memory: ReferenceMemory;
   readonly #handle: number;
   readonly #limit: number;
-  readonly #bitsPerKey: number;
+  readonly #hashed: boolean;
   readonly #hashes: bigint[] = [];
   /** What lies in memory for the host, by the offset of its pointer. */
   readonly #held = new Map<number, number>();
@@ -93,12 +91,12 @@ class ReferenceBuilder {
     memory: ReferenceMemory,
     handle: number,
     limit: number,
-    bitsPerKey: number,
+    hashed: boolean,
   ) {
     this.#memory = memory;
     this.#handle = handle;
     this.#limit = limit;
-    this.#bitsPerKey = bitsPerKey;
+    this.#hashed = hashed;
     memory.u8.fill(0, handle, handle + HEADER_BYTES);
   }
 
@@ -157,24 +155,6 @@ class ReferenceBuilder {
     return hashes;
   }
 
-  filter(probes: number): number {
-    const bytes = Math.ceil(this.#hashes.length * this.#bitsPerKey / 8);
-    if (bytes === 0) return 0;
-    const hashes = this.hashes();
-    const { FILTER, FILTER_BYTES } = BUILDER_STATE;
-    if (
-      hashes === 0 || !this.#hold(FILTER, FILTER_BYTES, new Uint8Array(bytes))
-    ) return AbiError.OUT_OF_MEMORY;
-    createReferenceHashes(this.#memory).bloom_build(
-      hashes,
-      this.#hashes.length,
-      this.#held.get(FILTER)!,
-      bytes,
-      probes,
-    );
-    return bytes;
-  }
-
   free(): void {
     for (const pointer of this.#held.values()) this.#memory.free(pointer);
     this.#memory.free(this.#handle);
@@ -197,7 +177,7 @@ class ReferenceBuilder {
       const { FIRST_KEY, FIRST_KEY_BYTES } = BUILDER_STATE;
       this.#hold(FIRST_KEY, FIRST_KEY_BYTES, row.key);
     }
-    if (this.#bitsPerKey > 0) {
+    if (this.#hashed) {
       const { siphash13 } = createReferenceHashes(this.#memory);
       this.#hashes.push(siphash13(pointer + 40, row.key.length));
     }

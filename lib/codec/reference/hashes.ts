@@ -11,7 +11,7 @@ import type { ReferenceMemory } from "./memory.ts";
 /** The exports made here. */
 export type HashExports = Pick<
   KernelExports,
-  "crc32" | "siphash13" | "bloom_probe" | "bloom_probe_key" | "bloom_build"
+  "crc32" | "siphash13" | "bloom_probe" | "bloom_probe_key" | "bloom_add"
 >;
 
 /**
@@ -41,14 +41,13 @@ export function createReferenceHashes(memory: ReferenceMemory): HashExports {
         probes,
         siphash13(memory.u8.subarray(key, key + keyBytes)),
       ),
-    bloom_build: (hashes, count, out, bytes, probes) => {
+    bloom_add: (hashes, count, bits, bytes, probes) => {
       const { u8, view } = memory;
-      u8.fill(0, out, out + bytes);
       if (bytes === 0) return;
       for (let n = 0; n < count; n++) {
         const hash = view.getBigUint64(hashes + n * 8, true);
         for (const bit of bloomBits(hash, bytes, probes)) {
-          u8[out + (bit >>> 3)]! |= 1 << (bit & 7);
+          u8[bits + (bit >>> 3)]! |= 1 << (bit & 7);
         }
       }
     },
