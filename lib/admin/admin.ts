@@ -41,8 +41,8 @@ import {
   type ManifestFile,
   ManifestStore,
 } from "../manifest/manifest_store.ts";
+import { componentStores } from "../object_store/component_stores.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
-import { RetryingStore } from "../object_store/retrying_store.ts";
 import type {
   AdminOptions,
   CompactorState,
@@ -83,17 +83,19 @@ export class Admin {
       recorder = noRecorder,
       manifestChecksum: checksum = true,
     } = options;
-    const retrying = (inner: ObjectStore) =>
-      new RetryingStore(inner, { runtime, logger });
-    const store = retrying(options.store);
+    const { store, walStore } = componentStores("gc", {
+      store: options.store,
+      walStore: options.walStore,
+      runtime,
+      logger,
+      recorder,
+    });
     this.#root = root;
     this.#runtime = runtime;
     this.#logger = logger;
     this.#recorder = recorder;
     this.#store = store;
-    this.#walStore = options.walStore === undefined
-      ? store
-      : retrying(options.walStore);
+    this.#walStore = walStore;
     const files = { store, root, runtime, checksum };
     this.#manifests = new ManifestStore({ ...files, logger });
     this.#compactions = new CompactionsStore(files);

@@ -32,7 +32,7 @@ import {
 } from "../db/open_options.ts";
 import { resolveSettings } from "../db/settings.ts";
 import { sharedKernel } from "../db/shared_kernel.ts";
-import { RetryingStore } from "../object_store/retrying_store.ts";
+import { componentStores } from "../object_store/component_stores.ts";
 
 /** Components and settings of a compactor or worker; each as for `Db.open`. */
 export interface CompactorProcessOptions extends
@@ -202,18 +202,20 @@ async function componentsOf(
   const settings = resolveSettings(options.settings);
   const runtime = options.runtime ?? systemRuntime;
   const logger = options.logger ?? silentLogger;
+  const recorder = options.recorder ?? noRecorder;
+  const { store } = componentStores("compactor", {
+    store: options.store,
+    runtime,
+    logger,
+    recorder,
+    maxRetries: settings.objectStoreMaxRetries,
+  });
   return {
     kernel: await sharedKernel(),
     runtime,
     logger,
-    recorder: options.recorder ?? noRecorder,
-    store: new RetryingStore(options.store, {
-      runtime,
-      logger,
-      ...(settings.objectStoreMaxRetries === undefined
-        ? {}
-        : { maxRetries: settings.objectStoreMaxRetries }),
-    }),
+    recorder,
+    store,
     root: resolvePath(path),
     manifestChecksum: options.manifestChecksum ?? true,
     encoding: encodingOf(options, settings),

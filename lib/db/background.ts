@@ -73,8 +73,7 @@ export function openBackground(
   opening: Opening,
   parts: { manifest: HeldManifest; state: LsmState; flusher: Flusher },
 ): Background {
-  const { store, walStore, root, runtime, logger, recorder, settings } =
-    opening;
+  const { store, root, runtime, logger, recorder, settings } = opening;
   const { manifest, state, flusher } = parts;
   const checksum = opening.options.manifestChecksum ?? true;
   const files = { store, root, runtime, checksum };
@@ -102,12 +101,12 @@ export function openBackground(
     logger,
     onFailure,
   });
+  const gcStores = opening.storesOf("gc");
   const collector = settings.gc === undefined ? undefined : new Collector({
-    store,
-    walStore,
+    ...gcStores,
     root,
     manifests,
-    compactions: new CompactionsStore(files),
+    compactions: new CompactionsStore({ ...files, store: gcStores.store }),
     options: settings.gc,
     filter: opening.options.gcFilter,
     runtime,

@@ -47,7 +47,7 @@ export function openDbCompactor(
     runtime: opening.runtime,
     logger,
     recorder: opening.recorder,
-    store: opening.store,
+    store: opening.storesOf("compactor").store,
     root: opening.root,
     manifestChecksum: options.manifestChecksum ?? true,
     encoding: encodingOf(options, settings),

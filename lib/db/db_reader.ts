@@ -21,8 +21,8 @@ import type { Manifest } from "../format/manifest.ts";
 import { LsmState } from "../lsm/lsm_state.ts";
 import { ManifestStore } from "../manifest/manifest_store.ts";
 import type { ViewLease } from "../manifest/view_lease.ts";
+import { componentStores } from "../object_store/component_stores.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
-import { RetryingStore } from "../object_store/retrying_store.ts";
 import type { KeyExplanation } from "../read/explain.ts";
 import { ReadContext } from "../read/read_context.ts";
 import { decodeSection } from "../sst/section.ts";
@@ -267,15 +267,20 @@ async function prepare(
   options: DbReaderOptions,
 ): Promise<Opening> {
   const { runtime = systemRuntime, logger = silentLogger } = options;
-  const retrying = (inner: ObjectStore) =>
-    new RetryingStore(inner, { runtime, logger });
+  const { recorder = noRecorder } = options;
   const root = resolvePath(path);
-  const store = retrying(options.store);
+  const { store, walStore } = componentStores("reader", {
+    store: options.store,
+    walStore: options.walStore,
+    runtime,
+    logger,
+    recorder,
+  });
   return {
     root,
     options,
     store,
-    walStore: retrying(options.walStore ?? options.store),
+    walStore,
     manifests: new ManifestStore({
       store,
       root,

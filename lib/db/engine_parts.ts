@@ -18,6 +18,7 @@ import { FORMAT_PROFILES } from "../format/format_target.ts";
 import { countedOperator } from "../iter/counted_operator.ts";
 import type { LsmState } from "../lsm/lsm_state.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
+import type { ComponentStores } from "../object_store/component_stores.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
 import { SstEncoder, type SstEncoderOptions } from "../sst/sst_encoder.ts";
 import { SstStore } from "../sst/sst_store.ts";
@@ -48,6 +49,8 @@ export interface Opening {
   readonly settings: ResolvedSettings;
   readonly store: ObjectStore;
   readonly walStore: ObjectStore;
+  /** The same stores for what runs beside the writer, which counts as itself. */
+  readonly storesOf: (component: "gc" | "compactor") => ComponentStores;
   readonly runtime: Runtime;
   readonly logger: Logger;
   readonly recorder: Recorder;

@@ -31,9 +31,7 @@ import { countedOperator } from "../iter/counted_operator.ts";
 import { LsmState } from "../lsm/lsm_state.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
 import { ManifestStore } from "../manifest/manifest_store.ts";
-import { MeteredStore } from "../object_store/metered_store.ts";
-import type { ObjectStore } from "../object_store/object_store.ts";
-import { RetryingStore } from "../object_store/retrying_store.ts";
+import { componentStores } from "../object_store/component_stores.ts";
 import { ReadContext } from "../read/read_context.ts";
 import { decodeSection } from "../sst/section.ts";
 import { fenceWal } from "../wal/object_wal_fence.ts";
@@ -95,25 +93,18 @@ export async function openEngine(
 function resolveComponents(options: DbOptions, settings: ResolvedSettings) {
   const { runtime = systemRuntime, logger = silentLogger } = options;
   const { recorder = noRecorder } = options;
-  const retrying = (store: ObjectStore, storeType: "main" | "wal") => {
-    const labels = { recorder, runtime, component: "db", storeType } as const;
-    const inner = recorder === noRecorder
-      ? store
-      : new MeteredStore(store, labels);
-    return new RetryingStore(inner, {
+  const stores = (component: "db" | "gc" | "compactor") =>
+    componentStores(component, {
+      store: options.store,
+      walStore: options.walStore,
       runtime,
       logger,
-      ...(settings.objectStoreMaxRetries === undefined
-        ? {}
-        : { maxRetries: settings.objectStoreMaxRetries }),
+      recorder,
+      maxRetries: settings.objectStoreMaxRetries,
     });
-  };
-  const store = retrying(options.store, "main");
   return {
-    store,
-    walStore: options.walStore === undefined
-      ? store
-      : retrying(options.walStore, "wal"),
+    ...stores("db"),
+    storesOf: stores,
     runtime,
     logger,
     recorder,

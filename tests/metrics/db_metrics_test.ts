@@ -1,9 +1,13 @@
 /** SlateDB's names, as an open database counts. */
 import {
+  Admin,
   Db,
+  DbReader,
+  type DbSettings,
   MemoryRecorder,
   MemoryStore,
   type Metric,
+  startCompactor,
   toPrometheusText,
   WriteBatch,
 } from "../../mod.ts";
@@ -12,20 +16,23 @@ import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { concatOperator } from "../support/db_ops.ts";
 import { test } from "../support/test.ts";
 
-async function setUp() {
+async function setUp(settings: DbSettings = {}) {
   const runtime = new ManualRuntime();
   const recorder = new MemoryRecorder();
-  const db = await Db.open("db", {
+  const stores = {
     store: new MemoryStore({ runtime }),
     walStore: new MemoryStore({ runtime }),
+  };
+  const db = await Db.open("db", {
+    ...stores,
     runtime,
     recorder,
     mergeOperator: concatOperator,
-    settings: { flush_interval: null, compactor_options: null },
+    settings: { flush_interval: null, compactor_options: null, ...settings },
   });
   const of = (name: string, labels?: Record<string, string>) =>
     recorder.numberOf(`slatedb.${name}`, labels);
-  return { runtime, recorder, db, of };
+  return { runtime, recorder, stores, db, of };
 }
 
 test("a database counts calls and rows", async () => {
@@ -138,6 +145,51 @@ test("a database counts the requests to both stores", async () => {
     "slatedb.object_store.request_duration_seconds",
   );
   assert(seconds.some((metric) => valueOf(metric) > 0));
+});
+
+test("who asks a store is told apart: writer, collector, compactor, reader", async () => {
+  const { runtime, stores, db, recorder, of } = await setUp({
+    compactor_options: {},
+  });
+  const asked = (component: string, api: string, store_type = "main") => {
+    const op = api === "get_range" ? "get" : api === "list" ? "get" : api;
+    return of("object_store.request_count", {
+      component,
+      store_type,
+      op,
+      api,
+    }) ?? 0;
+  };
+  for (let i = 0; i < 3; i++) {
+    await db.put("a", String(i), { awaitDurable: false });
+    await db.flush({ target: "memtable" });
+  }
+  assert(asked("db", "put") > 0);
+  assertEquals([asked("gc", "list"), asked("gc", "delete")], [0, 0]);
+  await runtime.run(db.compact());
+  assert(asked("compactor", "put") > 0);
+  assertEquals(asked("db", "delete"), 0);
+  await runtime.advance(30 * 60_000);
+  assert(asked("gc", "delete") > 0);
+  assert(asked("gc", "list", "wal") > 0);
+
+  const reader = await DbReader.open("db", { ...stores, runtime, recorder });
+  await reader.get("a");
+  assert(asked("reader", "get") > 0);
+  await reader.close();
+  const before = asked("gc", "list");
+  await Admin.open("db", { ...stores, runtime, recorder }).runGc();
+  assert(asked("gc", "list") > before);
+  await db.close();
+  const epochPuts = asked("compactor", "put");
+  await using compactor = await startCompactor("db", {
+    ...stores,
+    runtime,
+    recorder,
+    mergeOperator: concatOperator,
+  });
+  await runtime.run(compactor.compactNow({ full: true }));
+  assert(asked("compactor", "put") > epochPuts);
 });
 
 test("the collector of a database counts in its recorder", async () => {
