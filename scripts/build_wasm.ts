@@ -8,6 +8,25 @@
 import asc from "assemblyscript/asc";
 
 const TARGET = "lib/codec/kernel_wasm.gen.ts";
+const HELP = `Compiles lib/codec/assembly/ into ${TARGET}.
+
+  deno task build:wasm [--check]
+
+  --check   write nothing; fail if a fresh build would differ
+  --help    show this text
+`;
+
+if (Deno.args.includes("--help")) {
+  console.log(HELP);
+  Deno.exit(0);
+}
+const unknown = Deno.args.find((word) => word !== "--check");
+if (unknown !== undefined) {
+  console.error(
+    `Unknown option '${unknown}'; see: deno task build:wasm --help`,
+  );
+  Deno.exit(2);
+}
 const files = new Map<string, Uint8Array>();
 
 const { error, stderr } = await asc.main([

@@ -14,6 +14,8 @@ import { Report } from "./start/report.ts";
 import { removeEarlierRun, runTour, TOUR_PATH } from "./start/tour.ts";
 
 const DEFAULT_STORE = "./data";
+/** All rows are held in memory, to compare what comes back with. */
+const MAX_ROWS = 5_000_000;
 
 const HELP = `Loads cities of the world into a database, and reads them back.
 
@@ -65,7 +67,7 @@ async function start(
   }
   if (!url.startsWith("memory:")) {
     const place = `--path ${TOUR_PATH}` +
-      (folderOrUrl === DEFAULT_STORE ? "" : ` --store ${folderOrUrl}`);
+      (folderOrUrl === DEFAULT_STORE ? "" : ` --store ${shellWord(url)}`);
     const cli = "npx --yes deno@2.9.6 task cli";
     report.part("Look around");
     report.note(`${cli} get JP/Tokyo/Tokyo ${place}`);
@@ -89,12 +91,25 @@ function parse(args: string[]) {
       },
     }));
   } catch (error) {
-    const message = (error as Error).message.split(". ")[0];
+    const message = (error as Error).message.split(/[.?](?: |$)/)[0];
     throw new DbError("invalid", `${message}; see: deno task start --help`);
   }
   const rows = values.rows === undefined ? undefined : Number(values.rows);
-  if (rows !== undefined && !(Number.isInteger(rows) && rows >= 10)) {
-    throw new DbError("invalid", `--rows must be >= 10, not ${values.rows}`);
+  if (
+    rows !== undefined &&
+    !(Number.isInteger(rows) && rows >= 10 && rows <= MAX_ROWS)
+  ) {
+    throw new DbError(
+      "invalid",
+      `--rows must be a whole number from 10 to ${MAX_ROWS}, not ${values.rows}`,
+    );
   }
   return { ...values, rows };
+}
+
+/** A word as a shell takes it. */
+function shellWord(word: string): string {
+  return /^[\w%+,./:=@-]+$/.test(word)
+    ? word
+    : `'${word.replaceAll("'", `'\\''`)}'`;
 }

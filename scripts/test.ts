@@ -31,10 +31,19 @@ const LIMIT_MS = 20 * 60_000;
 // deno-lint-ignore no-control-regex
 const COLOUR_REGEXP = /\x1b\[[0-9;]*m/g;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { only: { type: "string" } },
-});
+const HELP = `Runs the tests on Deno and on Bun.
+
+  deno task test [--only deno|bun] [path …]
+
+Without a path: all tests, and the examples of the documentation. The last line
+is "N passed, N failed".
+`;
+
+const { values, positionals } = parse(Deno.args);
+if (values.help) {
+  console.log(HELP);
+  Deno.exit(0);
+}
 const paths = positionals.length > 0 ? positionals : ["tests"];
 // Where examples stand: they are run too, under Deno, which knows how.
 const examples = positionals.length > 0 ? [] : ["--doc", "README.md", "lib"];
@@ -101,6 +110,23 @@ for (const runner of RUNNERS) {
 console.log(`\n${lines.join("\n")}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 if (total.failed > 0) Deno.exit(1);
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        only: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    const message = (error as Error).message.split(". ")[0];
+    console.error(`${message}; see: deno task test --help`);
+    Deno.exit(2);
+  }
+}
 
 /** A runner that failed without counting a failure, or ran nothing, has failed. */
 function judge(code: number, summary: Summary | undefined): Summary {

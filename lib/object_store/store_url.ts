@@ -51,12 +51,16 @@ export async function openStore(
     case "s3":
       throw new DbError(
         "invalid",
-        `Cannot open the store "${url}": this version has no S3 store; use a "file:///path" or "memory:" URL`,
+        `Cannot open the store "${
+          withoutSecrets(url)
+        }": this version has no S3 store; use a "file:///path" or "memory:" URL`,
       );
     default:
       throw new DbError(
         "invalid",
-        `Cannot open the store "${url}": the scheme "${scheme}:" is not known; known are ${KNOWN}`,
+        `Cannot open the store "${
+          withoutSecrets(url)
+        }": the scheme "${scheme}:" is not known; known are ${KNOWN}`,
       );
   }
 }
@@ -74,10 +78,19 @@ function filePath(url: string): string {
   if (path === undefined) {
     throw new DbError(
       "invalid",
-      `Cannot open the store "${url}": a file URL is absolute, with three slashes and no query, as in file:///var/data; for a relative path use new FileStore("./data")`,
+      `Cannot open the store "${
+        withoutSecrets(url)
+      }": a file URL is absolute, with three slashes and no query, as in file:///var/data; for a relative path use new FileStore("./data")`,
     );
   }
   return decodeParts(url, path).join("/");
+}
+
+/** What may be shown and logged: no user, no password, no value of a query. */
+function withoutSecrets(url: string): string {
+  return url
+    .replace(/^([a-z][a-z0-9+.-]*:(?:\/\/)?)(?!\/).*@/i, "$1***@")
+    .replaceAll(/([?&][^=&#]*=)[^&#]*/g, "$1***");
 }
 
 function decodeParts(url: string, path: string): string[] {

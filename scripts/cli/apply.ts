@@ -41,6 +41,9 @@ An operation is durable after flush_wal, --crash, or at the end.`,
   run,
 };
 
+/** What a timer can wait. */
+const MAX_SLEEP_MS = 2n ** 31n - 1n;
+
 type Operation = Readonly<Record<string, unknown>>;
 
 async function run(given: Arguments, terminal: Terminal): Promise<void> {
@@ -49,7 +52,10 @@ async function run(given: Arguments, terminal: Terminal): Promise<void> {
     let number = 0;
     for await (const line of readLines(terminal.input)) {
       number++;
-      await applyOne(db, parseJsonObject(line, number), number);
+      await applyOne(db, parseJsonObject(line, number), number)
+        .catch((error) => {
+          throw atLine(error, number);
+        });
       if (ack) await terminal.write("ok\n");
     }
     if (!given.has("crash")) return;
@@ -85,7 +91,7 @@ async function applyOne(db: Db, op: Operation, number: number): Promise<void> {
     case "flush_mem":
       return await db.flush({ target: "memtable" });
     case "sleep":
-      return await sleep(Number(op["ms"]));
+      return await sleep(sleepMs(op, number));
     default:
       throw new DbError(
         "invalid",
@@ -94,13 +100,29 @@ async function applyOne(db: Db, op: Operation, number: number): Promise<void> {
   }
 }
 
+/** Says which line is wrong, where it is a line that is wrong. */
+function atLine(error: unknown, number: number): unknown {
+  if (!(error instanceof DbError) || error.kind !== "invalid") return error;
+  if (error.message.startsWith("line ")) return error;
+  const message = `line ${number}: ${error.message}`;
+  return new DbError("invalid", message, { cause: error });
+}
+
 function batchOf(op: Operation, number: number): WriteBatch {
   const batch = new WriteBatch();
   const rows = op["rows"];
   if (!Array.isArray(rows)) {
     throw new DbError("invalid", `line ${number}: a batch needs "rows"`);
   }
-  for (const row of rows as Operation[]) {
+  for (const row of rows as (Operation | null)[]) {
+    if (typeof row !== "object" || row === null) {
+      throw new DbError(
+        "invalid",
+        `line ${number}: a row of a batch must be an object, not ${
+          JSON.stringify(row)
+        }`,
+      );
+    }
     const key = hex(row, "k", number);
     if (row["op"] === "delete") batch.delete(key);
     else if (row["op"] === "put") {
@@ -133,6 +155,15 @@ function expiryOf(op: Operation, number: number): TtlOptions {
     ...(ttl === undefined ? {} : { ttlMs: Number(ttl) }),
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
   };
+}
+
+function sleepMs(op: Operation, number: number): number {
+  const ms = integerOf(op, "ms", number);
+  if (ms !== undefined && ms >= 0n && ms <= MAX_SLEEP_MS) return Number(ms);
+  throw new DbError(
+    "invalid",
+    `line ${number}: "ms" must be a whole number from 0 to ${MAX_SLEEP_MS}`,
+  );
 }
 
 function hex(op: Operation, name: string, number: number): Uint8Array {

@@ -166,12 +166,15 @@ export function parseArguments(
       options: Object.fromEntries(
         Object.entries(flags).map(([name, flag]) => [
           name,
-          { type: flag.value === undefined ? "boolean" : "string" },
+          {
+            type: flag.value === undefined ? "boolean" : "string",
+            ...(name === "help" ? { short: "h" } : {}),
+          },
         ]),
       ),
     });
   } catch (error) {
-    const first = messageOf(error).split(". ")[0]!;
+    const first = messageOf(error).split(/[.?](?: |$)/)[0]!;
     throw new DbError("invalid", `${first}; ${seeHelp(command)}`);
   }
   const given = new Arguments(

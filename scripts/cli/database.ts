@@ -10,6 +10,7 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { CompactorProcessOptions } from "../../lib/admin/compactor_process.ts";
 import { messageOf } from "../../lib/base/errors.ts";
+import { resolvePath } from "../../lib/db/open_options.ts";
 import {
   Db,
   DbError,
@@ -46,8 +47,15 @@ export interface Place {
  *
  * @param text What `--store` was given.
  * @returns A URL.
+ * @throws {DbError} Kind `"invalid"` if it is empty, or a file URL without a whole path.
  */
 export function storeUrl(text: string): string {
+  if (text === "" || /^file:(?!\/\/)/i.test(text)) {
+    throw new DbError(
+      "invalid",
+      `--store takes memory:, file:///dir or a folder such as ./data, not "${text}"`,
+    );
+  }
   return URL_REGEXP.test(text) ? text : pathToFileURL(resolve(text)).href;
 }
 
@@ -62,9 +70,10 @@ export async function withPlace<Result>(
   given: Arguments,
   body: (place: Place) => Promise<Result>,
 ): Promise<Result> {
+  const path = resolvePath(given.text("path") ?? DEFAULT_PATH);
   const store = await openStore(storeUrl(given.text("store") ?? DEFAULT_STORE));
   try {
-    return await body({ store, path: given.text("path") ?? DEFAULT_PATH });
+    return await body({ store, path });
   } finally {
     await store.close?.();
   }

@@ -50,7 +50,7 @@ export async function runCli(
   terminal: Terminal,
 ): Promise<number> {
   const [name, ...rest] = args;
-  if (name === undefined || name === "--help" || name === "help") {
+  if (name === undefined || ["--help", "-h", "help"].includes(name)) {
     await terminal.write(overview());
     return 0;
   }

@@ -9,7 +9,7 @@ import { DbError } from "../../mod.ts";
 import type { Arguments, Command } from "./command.ts";
 import { blockTransformerOf } from "./components.ts";
 import { withPlace } from "./database.ts";
-import { listSizes } from "./objects.ts";
+import { listSizes, readManifest } from "./objects.ts";
 import { dumpSst } from "./sst_dump.ts";
 import { LineWriter, type Terminal } from "./terminal.ts";
 
@@ -37,7 +37,10 @@ async function run(given: Arguments, terminal: Terminal): Promise<void> {
   await withPlace(given, async (place) => {
     const lines = new LineWriter(terminal);
     if (id === undefined) {
-      for (const [found, bytes] of await listSizes(place)) {
+      const sizes = await listSizes(place);
+      // Nothing at all: is there a database?
+      if (sizes.size === 0) await readManifest(place, undefined);
+      for (const [found, bytes] of sizes) {
         await lines.line(JSON.stringify({ id: found, bytes }));
       }
       return await lines.flush();

@@ -7,7 +7,7 @@ import { walName } from "../../lib/format/paths.ts";
 import type { Arguments, Command } from "./command.ts";
 import { blockTransformerOf } from "./components.ts";
 import { withPlace } from "./database.ts";
-import { listWal } from "./objects.ts";
+import { listWal, readManifest } from "./objects.ts";
 import { dumpSst } from "./sst_dump.ts";
 import { LineWriter, type Terminal } from "./terminal.ts";
 
@@ -31,7 +31,10 @@ async function run(given: Arguments, terminal: Terminal): Promise<void> {
   await withPlace(given, async (place) => {
     const lines = new LineWriter(terminal);
     if (id === undefined) {
-      for (const file of await listWal(place)) {
+      const files = await listWal(place);
+      // Nothing at all: is there a database?
+      if (files.length === 0) await readManifest(place, undefined);
+      for (const file of files) {
         await lines.line(JSON.stringify(file));
       }
       return await lines.flush();

@@ -78,7 +78,26 @@ test("openStore() refuses what it cannot open, and says what it can", async () =
     const { kind, message } = error as DbError;
     assertEquals(kind, "invalid", url);
     assertStringIncludes(message, advice, url);
-    assertStringIncludes(message, url);
+    assertStringIncludes(message, url.replace("=false", "=***"));
+  }
+});
+
+test("openStore() repeats no secret of a URL it refuses", async () => {
+  const refused: readonly (readonly [string, string])[] = [
+    ["s3://key:se/cr@et@bucket/prefix", "s3://***@bucket/prefix"],
+    ["s3://bucket?access=key&token=secret#x", "s3://bucket?access=***&token"],
+    ["https://me:secret@host/a?b", "https://***@host/a?b"],
+    ["redis:me:secret@host", "redis:***@host"],
+    ["file://me:secret@host/data", "file://***@host/data"],
+    ["file:///home/me@host/da?ta", "file:///home/me@host/da?ta"],
+  ];
+  for (const [url, shown] of refused) {
+    const { message, stack } = await assertRejects(() =>
+      openStore(url)
+    ) as DbError;
+    assertStringIncludes(message, shown);
+    assert(!message.includes("secret") && !stack!.includes("secret"), message);
+    assert(!message.includes("se/cr"), message);
   }
 });
 

@@ -1,18 +1,12 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { DbError, type ErrorKind } from "../../mod.ts";
+import { COMMANDS } from "../../scripts/cli/run.ts";
+import { describeFailure } from "../../scripts/cli/failure.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
-import { Child, runScript } from "../support/child.ts";
+import { runScript } from "../support/child.ts";
 import { TempDir } from "../support/temp_dir.ts";
 import { test } from "../support/test.ts";
 import { cli } from "./run_cli.ts";
-
-const OPS = [
-  `{"op":"put","k":"61","v":"01"}`,
-  `{"op":"put","k":"6162","v":"ff00","expire_at":1}`,
-  `{"op":"merge","k":"63","v":"02","seq":9007199254740993}`,
-  `{"op":"merge","k":"63","v":"03"}`,
-  `{"op":"batch","rows":[{"op":"put","k":"64","v":""},{"op":"delete","k":"61"}]}`,
-  `{"op":"flush_wal"}`,
-  `{"op":"put","k":"65","v":"05","ttl":null}`,
-].join("\n");
 
 test("cli put, get and delete work on one row", async () => {
   await using dir = await TempDir.create();
@@ -46,67 +40,6 @@ test("cli put - takes the value's bytes from standard input", async () => {
   const hex = await cli(["get", "--store", dir.path, "6b", "--hex"]);
 
   assertEquals(hex.output, "00ff0a0d80\n");
-});
-
-test("cli apply takes the oracle's operations, and scan prints its rows", async () => {
-  await using dir = await TempDir.create();
-  const at = ["--store", dir.path, "--path", "x/db", "--merge", "concat"];
-
-  // Without --crash the close would turn the expired row into a tombstone.
-  const applied = await runScript(
-    "scripts/cli.ts",
-    ["apply", ...at, "--ack", "--crash"],
-    { input: OPS },
-  );
-  const all = await cli(["scan", ...at, "--json", "--hex", "--expired"]);
-  const visible = await cli(["scan", ...at, "--json", "--hex", "--reverse"]);
-
-  assertEquals(applied, { code: 0, stdout: "ok\n".repeat(7), stderr: "" });
-  const rows = all.output.trim().split("\n").map((line) => JSON.parse(line));
-  assertEquals(
-    rows.map(({ k, v, seq, expire_ts }) => [k, v, seq, expire_ts]),
-    [
-      ["6162", "ff00", 2, 1],
-      ["63", "0203", "9007199254740994", null],
-      ["64", "", "9007199254740995", null],
-      ["65", "05", "9007199254740996", null],
-    ],
-  );
-  assertEquals(
-    visible.output.trim().split("\n").map((line) => JSON.parse(line).k),
-    ["65", "64", "63"],
-  );
-});
-
-test("cli apply --crash leaves the rows in the WAL, where wal shows them", async () => {
-  await using dir = await TempDir.create();
-  const at = ["--store", dir.path];
-
-  const applied = await runScript("scripts/cli.ts", [
-    "apply",
-    ...at,
-    "--crash",
-  ], { input: `{"op":"put","k":"6b","v":"76"}\n` });
-  const files = await cli(["wal", ...at, "--json"]);
-  const ids = files.output.trim().split("\n").map((line) =>
-    JSON.parse(line).id
-  );
-  const dump = await cli(["wal", ...at, String(ids.at(-1)), "--hex"]);
-  const scanned = await cli(["scan", ...at]);
-
-  assertEquals(applied.code, 0);
-  assertEquals(ids, [1, 2]);
-  const [info, row] = dump.output.trim().split("\n").map((line) =>
-    JSON.parse(line)
-  );
-  assertEquals([info.sst_type, row.k, row.v, row.seq, row.kind], [
-    "wal",
-    "6b",
-    "76",
-    1,
-    "put",
-  ]);
-  assertEquals(scanned.output, "k\tv\n");
 });
 
 test("cli load takes what scan --json prints", async () => {
@@ -166,9 +99,12 @@ test("cli reading commands leave the store as it is", async () => {
 test("cli explains itself", async () => {
   const overview = await cli([]);
   assertEquals(overview.status, 0);
-  for (const name of ["put", "get", "delete", "scan", "load", "apply"]) {
+  assertEquals((await cli(["--help"])).output, overview.output);
+  assertEquals((await cli(["-h"])).output, overview.output);
+  for (const { name } of COMMANDS) {
     assertMatch(overview.output, new RegExp(`\n  ${name} `));
     const help = await cli([name, "--help"]);
+    assertEquals(await cli([name, "-h"]), help);
     assertEquals(help.status, 0);
     assertMatch(help.output, new RegExp(`deno task cli ${name} `));
     assertMatch(help.output, /--store URL/);
@@ -193,7 +129,28 @@ test("cli answers invalid use with status 2 and one line", async () => {
     ],
     [["put", ...at, "k", "v", "--merge", "max"], /--merge knows concat/],
     [["scan", "--store", "s3://bucket"], /S3/],
+    [["scan", "--store", ""], /--store takes memory:, file:/],
+    [["scan", "--store", "file:data"], /a folder such as \.\/data/],
+    [["scan", ...at, "--path", "../db"], /"\.\."/],
+    [["put", ...at, "k", "v", "--ttl", "soon"], /--ttl must be a whole/],
+    [["put", ...at, "k", "v", "--ttl", "-5"], /^[^;]*--ttl[^;.]*; see:/],
+    [["put", ...at, "k", "v", "--expire-at", "1e3"], /--expire-at must be/],
+    [["put", ...at, "k", "v", "--ttl", "1", "--expire-at", "1"], /not both/],
+    [["put", ...at, "k", "v", "--seq", "x"], /--seq must be a whole/],
+    [["put", ...at, "k", "v", "--block-kib", "3"], /blockBytes must be/],
+    [["put", ...at, "k", "v", "--segment", "x"], /--segment must be/],
+    [["put", ...at, "k", "v", "--filters", "x:1"], /--filters takes/],
+    [["put", ...at, "k", "v", "--transform", "x"], /--transform knows/],
+    [["put", ...at, "k", "v", "--target", "0.1"], /--target knows/],
+    [["put", ...at, "k", "v", "--settings", "[]"], /must be an object/],
+    [["load", ...at, "--batch-rows", "0"], /batchRows must be/],
+    [["load", ...at, "/no/such/file"], /Cannot read/],
+    [["scan", ...at, "--from", "b", "--to", "a"], /range start/],
+    [["sst", ...at, "x"], /ID must be a ULID/],
+    [["wal", ...at, "x"], /ID must be a whole number/],
+    [["manifest", ...at, "x"], /ID must be a whole number/],
   ];
+  await cli(["put", ...at, "k", "v"]);
   for (const [args, message] of cases) {
     const { status, output, notes } = await cli(args);
     assertEquals([status, output], [2, ""], args.join(" "));
@@ -202,21 +159,69 @@ test("cli answers invalid use with status 2 and one line", async () => {
   }
 });
 
-test("cli apply names an operation it does not know", async () => {
+test("cli takes a path with slashes around it, everywhere alike", async () => {
   await using dir = await TempDir.create();
-  const lines = `{"op":"put","k":"61","v":""}\n{"op":"checkpoint"}\n`;
+  const put = ["put", "--store", dir.path, "--path", "/x/y/", "k", "v"];
+  assertEquals((await cli(put)).status, 0);
+  for (const command of ["scan", "tree", "manifest", "wal", "sst"]) {
+    const outputs = await Promise.all(
+      ["x/y", "/x/y", "x/y/"].map((path) =>
+        cli([command, "--store", dir.path, "--path", path])
+      ),
+    );
+    for (const { status, output, notes } of outputs) {
+      assertEquals([status, notes], [0, []], command);
+      assert(output !== "", command);
+      assertEquals(output, outputs[0]!.output, command);
+    }
+  }
+});
 
-  const { status, notes } = await cli(["apply", "--store", dir.path], lines);
-  const rows = await cli(["scan", "--store", dir.path, "--hex"]);
+test("cli has an exit status for each kind of error", () => {
+  const kinds = {
+    internal: 1,
+    invalid: 2,
+    data: 3,
+    unavailable: 4,
+    closed: 5,
+    transaction: 6,
+  } as const;
+  for (const [kind, status] of Object.entries(kinds)) {
+    const cause = new Error("why");
+    const error = new DbError(kind as ErrorKind, "what\nhappened", { cause });
+    assertEquals(describeFailure(error, false), {
+      status,
+      lines: [`error (${kind}): what happened`, "cause: why"],
+    });
+  }
+  assertEquals(describeFailure(new Error("a bug"), false).status, 1);
+});
 
-  assertEquals(status, 2);
-  assertMatch(notes[0]!, /line 2: unknown op "checkpoint"/);
-  assertEquals(rows.output, "61\t\n");
+test("cli ends with 3 where data is damaged, in one or two lines", async () => {
+  await using dir = await TempDir.create();
+  const at = ["--store", dir.path];
+  await cli(["put", ...at, "k", "v"]);
+  const leaf = JSON.parse((await cli(["tree", ...at, "--json"])).output);
+  const file = dir.at("db", "compacted", `${leaf.id}.sst`);
+  const bytes = await readFile(file);
+  bytes[3]! ^= 1;
+  await writeFile(file, bytes);
+
+  for (
+    const args of [["scan"], ["get", "k"], ["sst", leaf.id]] as [
+      string,
+      ...string[],
+    ][]
+  ) {
+    const { status, notes } = await cli([args[0], ...at, ...args.slice(1)]);
+    assertEquals([status, notes.length <= 2], [3, true], args[0]);
+    assertMatch(notes[0]!, /^error \(data\): /);
+  }
 });
 
 test("cli answers a missing database with status 3", async () => {
   await using dir = await TempDir.create();
-  for (const command of ["scan", "tree", "manifest"]) {
+  for (const command of ["scan", "tree", "manifest", "sst", "wal"]) {
     const { status, notes } = await cli([command, "--store", dir.path]);
     assertEquals(status, 3);
     assertMatch(notes[0]!, /^error \(data\): .*no database/);
@@ -242,22 +247,4 @@ test("cli ends with the status of its error, and keeps standard output clean", a
   assertEquals([missing.code, missing.stdout], [3, ""]);
   assertEquals([unknown.code, unknown.stdout], [2, ""]);
   assertEquals(missing.stderr.trim().split("\n").length, 1);
-});
-
-test("cli apply ends with status 5 once a newer writer has taken over", async () => {
-  await using dir = await TempDir.create();
-  const args = ["apply", "--store", dir.path, "--ack"];
-  await using first = new Child("scripts/cli.ts", args);
-  first.write(`{"op":"put","k":"61","v":""}\n{"op":"flush_wal"}\n`);
-  await first.output((stdout) => stdout === "ok\nok\n");
-
-  const second = await cli(["put", "--store", dir.path, "b", ""]);
-  first.write(`{"op":"put","k":"63","v":""}\n{"op":"flush_wal"}\n`);
-  const { code, stderr } = await first.end();
-  const rows = await cli(["scan", "--store", dir.path, "--hex"]);
-
-  assertEquals(second.status, 0);
-  assertEquals(code, 5, stderr);
-  assertMatch(stderr, /^error \(closed\): /);
-  assertEquals(rows.output, "61\t\n62\t\n");
 });
