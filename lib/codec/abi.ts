@@ -127,6 +127,9 @@ export const MERGE_STATE = {
   WANTED: 12,
   /** u32: rows read from sources since creation (before any filter). */
   CONSUMED: 16,
+  /** u32: puts that `RETAIN` made tombstones, operands that it left out, since creation. */
+  EXPIRED_PUTS: 20,
+  EXPIRED_MERGES: 24,
 } as const;
 
 /** Byte offsets into an SST builder's header (its handle is a pointer to it). */

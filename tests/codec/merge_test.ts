@@ -297,3 +297,49 @@ test("property: merge_run() looks at every row once", () => {
     },
   ));
 });
+
+test("property: merge_run() counts what retention finds expired, alike in both kernels", () => {
+  const [wasm, twin] = KERNELS.map(([, create]) => create());
+  fc.assert(fc.property(
+    fc.array(arbitrarySource, { maxLength: 5 }),
+    fc.constantFrom(0, DESCENDING),
+    fc.bigInt({ min: 0n, max: 40n }),
+    fc.bigInt({ min: 0n, max: 40n }),
+    (sources, options, now, retainSeq) => {
+      const counts = [wasm!, twin!].map((kernel) => {
+        const plan = { sources, mode: RETAIN, options, now, retainSeq };
+        const merging = new Merging(kernel, plan);
+        merging.batches();
+        const { expired } = merging;
+        merging.free();
+        return expired;
+      });
+      assertEquals(counts[0], counts[1]);
+    },
+  ));
+});
+
+test("merge_run() counts expired puts and operands, and what is hidden not", () => {
+  const times = { expireTs: 10n };
+  const rows = [
+    ...[row("put", "a", 9, "gone", times), row("put", "a", 8, "hidden", times)],
+    ...[row("merge", "b", 7, "gone", times), row("merge", "b", 6, "+1")],
+    ...[row("put", "b", 5, "gone", times), row("put", "c", 4, "stays")],
+  ];
+  for (const [name, create] of KERNELS) {
+    for (const options of [0, DESCENDING]) {
+      const kernel = create();
+      const plan = { sources: [single(...rows)], options, retainSeq: 20n };
+      const expired = (mode: number, now: bigint) => {
+        const merging = new Merging(kernel, { ...plan, mode, now });
+        merging.batches();
+        const { expired } = merging;
+        merging.free();
+        return expired;
+      };
+      assertEquals(expired(RETAIN, 10n), [2, 1], name);
+      assertEquals(expired(RETAIN, 9n), [0, 0], name);
+      assertEquals(expired(VISIBLE, 10n), [0, 0], name);
+    }
+  }
+});

@@ -145,6 +145,14 @@ export class Merging {
     return this.#state(MERGE_STATE.CONSUMED);
   }
 
+  /** Puts and operands that retention found expired so far. */
+  get expired(): [puts: number, merges: number] {
+    return [
+      this.#state(MERGE_STATE.EXPIRED_PUTS),
+      this.#state(MERGE_STATE.EXPIRED_MERGES),
+    ];
+  }
+
   free(): void {
     this.#kernel.exports.merge_free(this.#handle);
     for (const n of this.#blocks.keys()) this.#drop(n);

@@ -16,6 +16,8 @@ import {
   COUNT,
   DESCENDING,
   DROP_TOMBSTONES,
+  EXPIRED_MERGES,
+  EXPIRED_PUTS,
   GROUP,
   GROUP_AT_BOUND,
   GROUP_COPY,
@@ -216,6 +218,10 @@ function judge(merge: usize, view: usize): u32 {
     if (expired && load<u32>(merge, HIDE_EXPIRED)) return rests ? 0 : STOP;
     if (flags & FLAG_TOMBSTONE) return STOP;
     return rests ? KEEP : KEEP | STOP;
+  }
+  if (expired) {
+    const count = merge + (rests ? EXPIRED_MERGES : EXPIRED_PUTS);
+    store<u32>(count, load<u32>(count) + 1);
   }
   if (rests) return expired ? 0 : KEEP;
   const needed = load<u64>(view, VIEW_SEQ) > load<u64>(merge, RETAIN_SEQ);

@@ -26,7 +26,11 @@ import { rowRecordBytes, writeRow } from "../row_record.ts";
 import { decodeBlock } from "./block_format.ts";
 import type { ReferenceMemory } from "./memory.ts";
 import type { ReferenceMemtables } from "./memtable.ts";
-import { admitted, type MergeRules } from "./merge_rules.ts";
+import {
+  admitted,
+  type ExpiredCounts,
+  type MergeRules,
+} from "./merge_rules.ts";
 import {
   type MergeBound,
   MergeSource,
@@ -47,7 +51,7 @@ export type MergeExports = Pick<
   | "merge_run"
 >;
 
-const HEADER_BYTES = 24;
+const HEADER_BYTES = 32;
 const LOWER = 0;
 const UPPER = 1;
 
@@ -125,6 +129,7 @@ class ReferenceMerge {
   #group: Row[] = [];
   #batch: Row[] = [];
   #consumed = 0;
+  readonly #expired: ExpiredCounts = { puts: 0, merges: 0 };
   #output = 0;
   #delivered = false;
   #finished = false;
@@ -229,7 +234,9 @@ class ReferenceMerge {
     const newestFirst = this.#descending
       ? this.#group.toReversed()
       : this.#group;
-    this.#batch.push(...admitted(newestFirst, this.#rules));
+    this.#batch.push(...admitted(newestFirst, this.#rules, this.#expired));
+    this.#store(MERGE_STATE.EXPIRED_PUTS, this.#expired.puts);
+    this.#store(MERGE_STATE.EXPIRED_MERGES, this.#expired.merges);
     this.#group = [];
   }
 

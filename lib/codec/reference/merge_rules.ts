@@ -22,20 +22,33 @@ export interface MergeRules {
   readonly retainSeq: bigint;
 }
 
+/** Counts rows that a merge in mode `RETAIN` found expired. */
+export interface ExpiredCounts {
+  /** Puts, which become tombstones. */
+  puts: number;
+  /** Merge operands, which vanish. */
+  merges: number;
+}
+
 /**
  * Applies the rules to the versions of one key.
  *
  * @param versions Newest first; of two with the same seq, the newer source's first.
  * @param rules The rules.
+ * @param expired Counts what retention finds expired.
  * @returns What comes out, newest first.
  */
-export function admitted(versions: readonly Row[], rules: MergeRules): Row[] {
+export function admitted(
+  versions: readonly Row[],
+  rules: MergeRules,
+  expired: ExpiredCounts,
+): Row[] {
   const rows = versions.filter((row) => row.seq <= rules.seqMax);
   if (rules.mode === MergeMode.RAW) return rows;
   const distinct = rows.filter((row, n) => row.seq !== rows[n - 1]?.seq);
   return rules.mode === MergeMode.VISIBLE
     ? visible(distinct, rules)
-    : retained(distinct, rules);
+    : retained(distinct, rules, expired);
 }
 
 function isExpired(row: Row, { now }: MergeRules): boolean {
@@ -54,12 +67,19 @@ function visible(versions: readonly Row[], rules: MergeRules): Row[] {
   return seen;
 }
 
-function retained(versions: readonly Row[], rules: MergeRules): Row[] {
+function retained(
+  versions: readonly Row[],
+  rules: MergeRules,
+  expired: ExpiredCounts,
+): Row[] {
   const kept: Row[] = [];
   for (const row of versions) {
     if (!isExpired(row, rules)) {
       kept.push(row);
-    } else if (row.kind !== "merge") {
+    } else if (row.kind === "merge") {
+      expired.merges++;
+    } else {
+      expired.puts++;
       const { expireTs: _, ...rest } = row;
       kept.push({ ...rest, kind: "delete", value: EMPTY_BYTES });
     }
