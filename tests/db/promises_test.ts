@@ -11,6 +11,7 @@ import {
   isSstPut,
   isWalPut,
 } from "../support/calls.ts";
+import { decodeManifest, type Manifest } from "../../lib/format/manifest.ts";
 import { FaultStore } from "../../lib/testing/mod.ts";
 import { Db, type DbError, MemoryStore, WriteBatch } from "../../mod.ts";
 import {
@@ -177,17 +178,27 @@ test("S1.6: writers wait at max_unflushed_bytes, and go on when L0 has the rows"
 
 test("S1.8: every manifest has the next number, and every open raises the epoch", async () => {
   const store = new MemoryStore();
+  const epochs: number[] = [];
   for (let open = 0; open < 3; open++) {
     const db = await Db.open("db", { store });
     await db.put("a", "1", LATER);
     await db.close();
+    epochs.push((await manifestsOf(store)).at(-1)!.writerEpoch);
   }
-  const ids: number[] = [];
-  for await (const { name } of store.list("db/manifest/")) {
-    ids.push(Number.parseInt(name.split("/").at(-1)!, 10));
-  }
+  const ids = (await manifestsOf(store)).map(({ id }) => id);
   assertEquals(ids, ids.map((_, i) => i + 1));
+  assertEquals(epochs, [1, 2, 3]);
 });
+
+/** The manifests of a database, oldest first. */
+async function manifestsOf(store: MemoryStore): Promise<Manifest[]> {
+  const manifests: Manifest[] = [];
+  for await (const { name } of store.list("db/manifest/")) {
+    const id = Number.parseInt(name.split("/").at(-1)!, 10);
+    manifests.push(decodeManifest(id, (await store.get(name))!.bytes));
+  }
+  return manifests;
+}
 
 test("S1.8: one writer at a time: the older of two is fenced", async () => {
   const store = new MemoryStore();
