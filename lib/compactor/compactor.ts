@@ -100,6 +100,8 @@ export class Compactor implements AsyncDisposable {
   #takingOver: Promise<Coordinator> | undefined;
   #coordinator: Coordinator | undefined;
   #state: CompactorStatus["state"] = "waiting";
+  /** What ended it, unless it was stopped. */
+  #failure: DbError | undefined;
   #lookWanted = false;
   #cancelStart: (() => void) | undefined;
 
@@ -301,7 +303,7 @@ export class Compactor implements AsyncDisposable {
 
   #checkAlive(): void {
     if (this.#state === "waiting" || this.#state === "running") return;
-    throw new DbError("closed", `the compactor is ${this.#state}`);
+    throw this.#failure ?? new DbError("closed", "the compactor was stopped");
   }
 
   #fail(error: unknown): void {
@@ -309,6 +311,7 @@ export class Compactor implements AsyncDisposable {
     const { manual, jobs, tools, onFailure } = this.#parts;
     const failure = toDbError(error);
     this.#state = failure.reason === "fenced" ? "fenced" : "failed";
+    this.#failure = failure;
     this.#abort.abort(failure);
     manual.fail(failure);
     // Threads that have no work any more end at once.

@@ -1,0 +1,218 @@
+/**
+ * A writer and the compactor beside it: what each does when the other cannot go
+ * on.
+ *
+ * @module
+ */
+import { FaultStore, ManualRuntime } from "../../lib/testing/mod.ts";
+import {
+  type CompactionScheduler,
+  Db,
+  type DbError,
+  type DbOptions,
+  FileStore,
+  MemoryRecorder,
+  MemoryStore,
+  startCompactor,
+} from "../../mod.ts";
+import { assert, assertEquals, assertRejects } from "../support/assert.ts";
+import { applyOp, assertSame, concatOperator } from "../support/db_ops.ts";
+import { ModelDb } from "../support/model_db.ts";
+import { OpSource } from "../support/op_source.ts";
+import { withSeed } from "../support/random.ts";
+import { TempDir } from "../support/temp_dir.ts";
+import { test } from "../support/test.ts";
+
+const LATER = { awaitDurable: false };
+const text = (bytes: Uint8Array | undefined) =>
+  bytes && new TextDecoder().decode(bytes);
+
+async function setUp(options: Partial<DbOptions> = {}) {
+  const runtime = new ManualRuntime();
+  const store = new FaultStore(new MemoryStore({ runtime }), { runtime });
+  const db = await runtime.run(
+    Db.open("db", { store, runtime, ...options }),
+  );
+  return { runtime, store, db };
+}
+
+/** Lets time pass until something holds. */
+async function until(runtime: ManualRuntime, holds: () => boolean) {
+  for (let i = 0; !holds(); i++) {
+    assert(i < 1000, "it never came to hold");
+    await runtime.advance(100);
+  }
+}
+
+test("a compactor that is fenced leaves its database open, and status() says so", async () => {
+  const { runtime, store, db } = await setUp();
+  await runtime.run(db.put("a", "1"));
+  await runtime.run(db.compact());
+  assertEquals(db.status().compactor?.state, "running");
+
+  const young = await startCompactor("db", { store, runtime });
+  await db.put("b", "2", LATER);
+  await runtime.run(db.flush({ target: "memtable" }));
+  await runtime.run(young.compactNow());
+  await until(runtime, () => db.status().compactor?.state === "fenced");
+
+  assertEquals(db.status().state, "open");
+  await runtime.run(db.put("c", "3"));
+  const compacting = assertRejects(() => db.compact());
+  const error = await runtime.run(compacting) as DbError;
+  assertEquals([error.kind, error.reason], ["closed", "fenced"]);
+  assert(error.message.includes("compactor epoch"), error.message);
+  // What the other one compacts, this one reads; and it goes on flushing.
+  await runtime.run(db.flush({ target: "memtable" }));
+  await runtime.run(young.compactNow());
+  await until(runtime, () => db.status().tree.l0.length === 0);
+  assertEquals(text(await db.get("a")), "1");
+  assertEquals(await runtime.run(db.count()), 3);
+  await runtime.run(young.stop());
+  await runtime.run(db.close());
+  assertEquals(db.status().closeReason, "clean");
+  assertEquals(runtime.timers, 0);
+});
+
+test("Db.compact() of a handle without a compactor says where to ask", async () => {
+  for (
+    const options of [
+      { compactor: "off" },
+      { settings: { compactor_options: null } },
+    ] as const
+  ) {
+    const { runtime, db } = await setUp(options);
+    const error = await assertRejects(() => db.compact()) as DbError;
+    assertEquals(error.kind, "invalid");
+    assertEquals(db.status().compactor, undefined);
+    await runtime.run(db.close());
+  }
+});
+
+/** Compacts all of L0, once it is let. */
+function gate(): CompactionScheduler & { isOpen: boolean } {
+  return {
+    isOpen: false,
+    propose({ manifest: { tree }, compactions }) {
+      const isIdle = compactions.every(({ status }) =>
+        status === "completed" || status === "failed"
+      );
+      if (!this.isOpen || !isIdle || tree.l0.length === 0) return [];
+      return [{
+        kind: "tiered",
+        segment: new Uint8Array(0),
+        l0ViewIds: tree.l0.map(({ viewId }) => viewId),
+        runIds: tree.runs.map(({ id }) => id),
+        destination: tree.runs.at(-1)?.id ?? 0,
+      }];
+    },
+  };
+}
+
+for (
+  const [limit, settings] of [
+    ["l0_max_ssts", { l0_max_ssts: 2 }],
+    ["l0_max_ssts_per_key", { l0_max_ssts_per_key: 2 }],
+    ["max_unflushed_memtable", { l0_max_ssts: 2, max_unflushed_memtable: 1 }],
+  ] as const
+) {
+  test(`writes that ${limit} holds up go on in order once the compactor catches up; an aborted one is gone`, async () => {
+    const recorder = new MemoryRecorder();
+    const scheduler = gate();
+    const { runtime, db } = await setUp({
+      recorder,
+      compactionScheduler: scheduler,
+      settings: {
+        l0_sst_size_bytes: 1000,
+        max_unflushed_bytes: 4000,
+        ...settings,
+      },
+    });
+    const abort = new AbortController();
+    const order: number[] = [];
+    const writes = Array.from({ length: 12 }, async (_, i) => {
+      const signal = i === 10 ? { signal: abort.signal } : {};
+      const value = new Uint8Array(900);
+      const { seq } = await db.put(`k${i % 3}`, value, { ...LATER, ...signal });
+      order.push(i);
+      return seq;
+    });
+    const outcomes = Promise.allSettled(writes);
+    // However long it takes: nothing makes room.
+    await runtime.advance(120_000);
+    assertEquals(db.status().tree.l0.length, 2);
+    const { stalledWrites, unflushedBytes } = db.status().pressure;
+    assert(stalledWrites >= 2, `${stalledWrites} wait`);
+    assert(unflushedBytes > 0);
+    const waiting = order.length;
+
+    abort.abort(new Error("changed my mind"));
+    const error = await assertRejects(() => writes[10]!) as Error;
+    assertEquals(error.message, "changed my mind");
+    await runtime.advance(60_000);
+    assertEquals(order.length, waiting, "a write went on in between");
+
+    scheduler.isOpen = true;
+    const settled = await runtime.run(outcomes);
+    const seqs = settled.flatMap((each) =>
+      each.status === "fulfilled" ? [each.value] : []
+    );
+    assertEquals(seqs, Array.from({ length: 11 }, (_, i) => BigInt(i + 1)));
+    assertEquals(order, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11]);
+    await runtime.run(db.flush({ target: "memtable" }));
+    assertEquals(db.status().pressure.stalledWrites, 0);
+    const stalls = recorder.snapshot().find(({ name }) =>
+      name === "slatedb.db.backpressure_count"
+    );
+    assert(stalls !== undefined, "no stall was counted");
+    await runtime.run(db.close());
+    assertEquals(runtime.timers, 0);
+  });
+}
+
+test("a database whose compactor has threads equals its model, whatever is compacted meanwhile", () =>
+  withSeed(77, async (random) => {
+    await using dir = await TempDir.create();
+    const store = new FileStore(dir.path);
+    const source = new OpSource(random, {
+      keys: 120,
+      valueBytes: 60,
+      merges: true,
+    });
+    const model = new ModelDb();
+    const warnings: string[] = [];
+    const log = (message: string) => void warnings.push(message);
+    const open = () =>
+      Db.open("db", {
+        store,
+        mergeOperator: concatOperator,
+        compactor: "worker",
+        compactorModule: new URL("../compactor/operators.ts", import.meta.url),
+        logger: { debug() {}, info() {}, warn: log, error: log },
+        settings: {
+          flush_interval: "3ms",
+          l0_sst_size_bytes: 4000,
+          max_unflushed_bytes: 40_000,
+          compactor_options: {
+            poll_interval: "1ms",
+            worker: { max_sst_size: 4000 },
+          },
+        },
+      });
+    for (let life = 0; life < 3; life++) {
+      await using db = await open();
+      for (let i = 0; i < 1200; i++) {
+        const op = source.write();
+        const written = (await applyOp(db, op))!;
+        model.apply(op, written.seq, written.createTs);
+        if (i % 400 === 399) await assertSame(db, model);
+      }
+      await db.compact();
+      await assertSame(db, model);
+      const { l0, runs } = db.status().tree;
+      assertEquals([l0.length, runs.length], [0, 1]);
+    }
+    const loud = warnings.filter((line) => line.includes("event loop"));
+    assertEquals(loud, []);
+    await store.close();
+  }));
