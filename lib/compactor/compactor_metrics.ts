@@ -4,6 +4,7 @@
  * @module
  */
 import type { Counter, Gauge, Recorder } from "../base/metrics.ts";
+import { operandsCounter } from "../iter/counted_operator.ts";
 import type { JobResult } from "./job.ts";
 
 /** The compactor's metrics. */
@@ -45,6 +46,15 @@ export function createCompactorMetrics(recorder: Recorder): CompactorMetrics {
     "slatedb.compactor.total_throughput_bytes_per_sec",
     "Input bytes a second of the last compaction.",
   );
+  const purged = (entryType: string) =>
+    recorder.counter(
+      "slatedb.compactor.expired_entries_purged",
+      "Rows that compactions found expired.",
+      { entry_type: entryType },
+    );
+  const purgedValues = purged("value");
+  const purgedMerges = purged("merge");
+  const operands = operandsCounter(recorder, "compact");
   const heartbeats = new Map<string, Gauge>();
   return {
     epoch: recorder.gauge(
@@ -86,6 +96,9 @@ export function createCompactorMetrics(recorder: Recorder): CompactorMetrics {
     jobDone(result, seconds) {
       bytes.add(result.bytesWritten);
       ssts.add(result.outputs.length);
+      purgedValues.add(result.expired.puts);
+      purgedMerges.add(result.expired.merges);
+      operands.add(result.operands);
       if (seconds > 0) throughput.set(result.bytesRead / seconds);
     },
   };

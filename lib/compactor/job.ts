@@ -31,6 +31,7 @@ import type {
   SstHandle,
 } from "../format/manifest.ts";
 import { dataEnd } from "../format/sst_info.ts";
+import type { ExpiredRows } from "../iter/retain.ts";
 import { findTree, inputsOf, keysOf } from "../manifest/run_edit.ts";
 import type { JobExecutor } from "./executor.ts";
 import type { PartResult } from "./part.ts";
@@ -96,6 +97,10 @@ export interface JobResult {
   readonly bytesRead: number;
   /** Bytes stored. */
   readonly bytesWritten: number;
+  /** Rows that had expired. */
+  readonly expired: Readonly<ExpiredRows>;
+  /** Operands given to the merge operator. */
+  readonly operands: number;
 }
 
 /** How a job is watched and ended. */
@@ -226,6 +231,11 @@ function resultOf(
     rowsWritten: sum(({ rowsWritten }) => rowsWritten),
     bytesRead: inputs.reduce((total, { info }) => total + dataEnd(info), 0),
     bytesWritten: sum(({ bytesWritten }) => bytesWritten),
+    expired: {
+      puts: sum(({ expired }) => expired.puts),
+      merges: sum(({ expired }) => expired.merges),
+    },
+    operands: sum(({ operands }) => operands),
   };
 }
 

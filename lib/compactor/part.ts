@@ -26,11 +26,17 @@ import { BlockCache } from "../cache/block_cache.ts";
 import type { Kernel } from "../codec/kernel.ts";
 import type { ExternalDb, SortedRun, SstHandle } from "../format/manifest.ts";
 import { dataEnd } from "../format/sst_info.ts";
+import { countOperands } from "../iter/counted_operator.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
+import type { ExpiredRows } from "../iter/retain.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
 import type { BlockTransformer } from "../sst/block_transformer.ts";
 import type { FilterPolicy } from "../sst/filter_policy.ts";
-import { rewriteRows, type RowSink } from "../sst/rewrite.ts";
+import {
+  type RewriteCounts,
+  rewriteRows,
+  type RowSink,
+} from "../sst/rewrite.ts";
 import type { ByteSink } from "../sst/sst_body.ts";
 import { SstEncoder, type SstEncoderOptions } from "../sst/sst_encoder.ts";
 import { SstStore } from "../sst/sst_store.ts";
@@ -120,6 +126,10 @@ export interface PartResult {
   readonly rowsWritten: number;
   /** Bytes of output stored. */
   readonly bytesWritten: number;
+  /** Rows that had expired. */
+  readonly expired: Readonly<ExpiredRows>;
+  /** Operands given to the merge operator. */
+  readonly operands: number;
 }
 
 /** How a part is watched and ended. */
@@ -138,6 +148,11 @@ const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
 /** Failures without an SST between them after which it is no use. */
 const MAX_ATTEMPTS = 5;
 const FIRST_PAUSE_MS = 100;
+/** What is left to do for a part whose last SST was its end. */
+const NOTHING_DONE: RewriteCounts = {
+  rows: 0,
+  expired: { puts: 0, merges: 0 },
+};
 
 /**
  * The SSTs as compactions read and write them: past the block cache.
@@ -251,6 +266,8 @@ async function rewritePart(
   { ssts, inputs }: PartTables,
 ): Promise<PartResult> {
   const { kernel, runtime, limits, mergeOperator } = tools;
+  let operands = 0;
+  const count = { add: (amount = 1) => void (operands += amount) };
   const { signal } = hooks;
   const newest = request.written.at(-1);
   const last = newest === undefined
@@ -278,9 +295,9 @@ async function rewritePart(
   const sources = inputs.map((tables) =>
     new PartInput(tables, inputs.length, limits, counter)
   );
-  let rowsRead = 0;
+  let done: RewriteCounts = NOTHING_DONE;
   if (range !== undefined) {
-    rowsRead = await rewriteRows({
+    done = await rewriteRows({
       kernel,
       runtime,
       sources,
@@ -288,7 +305,7 @@ async function rewritePart(
       retainSeq: request.retainSeq,
       nowMs: request.clockTick,
       dropTombstones: request.bottom,
-      operator: mergeOperator,
+      operator: mergeOperator && countOperands(mergeOperator, count),
       maxFetchTasks: limits.maxFetchTasks,
       signal,
     }, filter ?? resumed);
@@ -296,9 +313,11 @@ async function rewritePart(
   await filter?.end();
   return {
     outputs: await writer.finish(),
-    rowsRead,
+    rowsRead: done.rows,
     rowsWritten: writer.rows,
     bytesWritten: writer.bytes,
+    expired: done.expired,
+    operands,
   };
 }
 

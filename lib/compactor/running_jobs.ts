@@ -154,7 +154,7 @@ export class RunningJobs {
     this.#jobs.set(request.id, job);
     this.#running.add(job.done);
     job.done.then(() => this.#running.delete(job.done));
-    this.#options.metrics.running.set(this.#jobs.size);
+    this.#showRunning();
     this.#options.logger.info(
       `compaction ${request.id} begins: ${l0.length} SSTs of L0 and ${runs.length} runs to run ${request.destination}`,
     );
@@ -182,6 +182,14 @@ export class RunningJobs {
     await Promise.all(this.#running);
   }
 
+  #showRunning(): void {
+    const { running, inputBytes } = this.#options.metrics;
+    running.set(this.#jobs.size);
+    let bytes = 0;
+    for (const job of this.#jobs.values()) bytes += job.inputBytes;
+    inputBytes.set(bytes);
+  }
+
   async #run(job: RunningJob): Promise<void> {
     const { request, abort } = job;
     const { logger, metrics, runtime } = this.#options;
@@ -205,7 +213,7 @@ export class RunningJobs {
     }
     // One that was dropped is of no interest any more.
     const isWanted = this.#jobs.delete(request.id);
-    metrics.running.set(this.#jobs.size);
+    this.#showRunning();
     if (!isWanted) return;
     this.#ended.push(ended);
     this.#options.onEnded();

@@ -26,15 +26,30 @@ export interface DbMetrics {
  * @returns The metrics.
  */
 export function registerDbMetrics(recorder: Recorder): DbMetrics {
-  const requests = (op: string) =>
-    recorder.counter("slatedb.db.request_count", "Calls", { op });
   return {
-    reads: { gets: requests("get"), scans: requests("scan") },
-    flushes: requests("flush"),
+    reads: registerReadRequests(recorder),
+    flushes: requestCounter(recorder, "flush"),
     checkpoints: recorder.counter(
       "slatedb.memtable_flush.checkpoint_request_count",
       "Checkpoints asked for",
     ),
     writes: recorder === noRecorder ? undefined : new WriteMetrics(recorder),
   };
+}
+
+/**
+ * Registers what counts calls that read; all that a reader has.
+ *
+ * @param recorder Where.
+ * @returns The counters.
+ */
+export function registerReadRequests(recorder: Recorder): ReadRequests {
+  return {
+    gets: requestCounter(recorder, "get"),
+    scans: requestCounter(recorder, "scan"),
+  };
+}
+
+function requestCounter(recorder: Recorder, op: string): Counter {
+  return recorder.counter("slatedb.db.request_count", "Calls", { op });
 }

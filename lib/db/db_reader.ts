@@ -18,6 +18,7 @@ import { type Runtime, systemRuntime } from "../base/runtime.ts";
 import { BlockCache } from "../cache/block_cache.ts";
 import type { Kernel } from "../codec/kernel.ts";
 import type { Manifest } from "../format/manifest.ts";
+import { countedOperator } from "../iter/counted_operator.ts";
 import { LsmState } from "../lsm/lsm_state.ts";
 import { ManifestStore } from "../manifest/manifest_store.ts";
 import type { ViewLease } from "../manifest/view_lease.ts";
@@ -28,6 +29,7 @@ import { ReadContext } from "../read/read_context.ts";
 import { decodeSection } from "../sst/section.ts";
 import { SstStore } from "../sst/sst_store.ts";
 import { replayWal } from "../wal/object_wal_replay.ts";
+import { registerReadRequests } from "./db_metrics.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import {
   checkReaderOptions,
@@ -137,11 +139,17 @@ export class DbReader implements AsyncDisposable {
         ? state.view.manifest.lastL0Seq
         : await replay(opening, state, basis);
       const { runtime, kernel } = opening;
+      const { recorder = noRecorder } = options;
       const lifecycle = new Lifecycle();
       const reads = new Reads({
         context: new ReadContext({
           kernel,
-          mergeOperator: options.mergeOperator,
+          mergeOperator: countedOperator(
+            options.mergeOperator,
+            recorder,
+            "read",
+          ),
+          requests: registerReadRequests(recorder),
           hideExpired: options.expiredReads !== "return",
         }),
         guard: () => lifecycle.guard(),

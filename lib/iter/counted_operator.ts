@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { noRecorder, type Recorder } from "../base/metrics.ts";
+import { type Counter, noRecorder, type Recorder } from "../base/metrics.ts";
 import type { MergeOperator } from "./merge_operator.ts";
 
 /**
@@ -20,11 +20,38 @@ export function countedOperator(
   path: "read" | "flush" | "compact",
 ): MergeOperator | undefined {
   if (operator === undefined || recorder === noRecorder) return operator;
-  const operands = recorder.counter(
+  return countOperands(operator, operandsCounter(recorder, path));
+}
+
+/**
+ * Registers the counter of the operands that somebody combines.
+ *
+ * @param recorder Where.
+ * @param path Who combines them.
+ * @returns The counter.
+ */
+export function operandsCounter(
+  recorder: Recorder,
+  path: "read" | "flush" | "compact",
+): Counter {
+  return recorder.counter(
     "slatedb.merge_operator_operands",
     "Operands given to the merge operator",
     { path },
   );
+}
+
+/**
+ * Counts the operands that an operator is given.
+ *
+ * @param operator The operator.
+ * @param operands Counts them.
+ * @returns An operator that does the same.
+ */
+export function countOperands(
+  operator: MergeOperator,
+  operands: Counter,
+): MergeOperator {
   return {
     merge(key, existing, operand) {
       operands.add();

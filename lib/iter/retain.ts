@@ -19,6 +19,14 @@ export interface RetainOptions {
   readonly dropTombstones: boolean;
 }
 
+/** Counts rows that had expired. */
+export interface ExpiredRows {
+  /** Puts, which became tombstones. */
+  puts: number;
+  /** Merge operands, which vanished. */
+  merges: number;
+}
+
 /**
  * Leaves out the versions of one key that nobody can see.
  *
@@ -27,17 +35,23 @@ export interface RetainOptions {
  *
  * @param rows All versions of the key at hand, newest first.
  * @param options What is still needed.
+ * @param counts Takes note of what had expired.
  * @returns The versions to keep, newest first.
  */
 export function retainVersions(
   rows: readonly Row[],
   options: RetainOptions,
+  counts: ExpiredRows = { puts: 0, merges: 0 },
 ): Row[] {
   const { retainSeq, nowMs, dropTombstones } = options;
   const kept: Row[] = [];
   for (const row of rows) {
     const expired = row.expireTs !== undefined && row.expireTs <= nowMs;
-    if (expired && row.kind === "merge") continue;
+    if (expired && row.kind === "merge") {
+      counts.merges++;
+      continue;
+    }
+    if (expired) counts.puts++;
     kept.push(expired ? toTombstone(row) : row);
     if (row.seq <= retainSeq && row.kind !== "merge") break;
   }

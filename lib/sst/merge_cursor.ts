@@ -114,6 +114,16 @@ export class MergeCursor {
     return this.#state(MERGE_STATE.CONSUMED);
   }
 
+  /** Puts that retention made tombstones so far. */
+  get expiredPuts(): number {
+    return this.#state(MERGE_STATE.EXPIRED_PUTS);
+  }
+
+  /** Merge operands that retention left out so far, as they had expired. */
+  get expiredMerges(): number {
+    return this.#state(MERGE_STATE.EXPIRED_MERGES);
+  }
+
   /** Whether nothing comes after the batch. */
   get finished(): boolean {
     return this.#finished;

@@ -17,7 +17,7 @@ import type { Kernel } from "../codec/kernel.ts";
 import { readRow, rowRecordBytes, writeRow } from "../codec/row_record.ts";
 import { foldForRewrite } from "../iter/fold.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
-import { retainVersions } from "../iter/retain.ts";
+import { type ExpiredRows, retainVersions } from "../iter/retain.ts";
 import { MergeCursor, type RowSource } from "./merge_cursor.ts";
 import { Turn } from "./turn.ts";
 
@@ -63,18 +63,26 @@ export interface RewriteOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a rewrite has done. */
+export interface RewriteCounts {
+  /** Rows read. */
+  readonly rows: number;
+  /** Rows that had expired. */
+  readonly expired: Readonly<ExpiredRows>;
+}
+
 /**
  * Writes every row that is still needed, in order.
  *
  * @param options What to read and what to forget.
  * @param sink What takes the rows.
- * @returns How many rows were read.
+ * @returns What was done.
  * @throws {DbError} Kind `"data"` if an SST is missing or damaged, `"invalid"` if the operator fails.
  */
 export async function rewriteRows(
   options: RewriteOptions,
   sink: RowSink,
-): Promise<number> {
+): Promise<RewriteCounts> {
   const { kernel, operator, signal } = options;
   const cursor = new MergeCursor({
     kernel,
@@ -103,7 +111,8 @@ export async function rewriteRows(
         : rewriter.add(output, bytes);
       if (waiting !== undefined) await waiting;
     }
-    return cursor.consumed;
+    const { consumed: rows, expiredPuts: puts, expiredMerges: merges } = cursor;
+    return { rows, expired: rewriter?.expired ?? { puts, merges } };
   } finally {
     cursor.close();
     rewriter?.dispose();
@@ -112,6 +121,7 @@ export async function rewriteRows(
 
 /** A batch of merged rows, each key's versions folded and retained. */
 class BatchRewriter {
+  readonly expired: ExpiredRows = { puts: 0, merges: 0 };
   readonly #kernel: Kernel;
   readonly #options: RewriteOptions;
   readonly #operator: MergeOperator;
@@ -185,7 +195,7 @@ class BatchRewriter {
     }
     const { retainSeq } = this.#options;
     const folded = foldForRewrite(rows, this.#operator, retainSeq);
-    const kept = retainVersions(folded, this.#options);
+    const kept = retainVersions(folded, this.#options, this.expired);
     if (kept.length === 0) return;
     const bytes = kept.reduce((sum, row) => sum + rowRecordBytes(row), 0);
     this.#reserve(bytes);

@@ -2,6 +2,7 @@
 import {
   Admin,
   Db,
+  type DbOptions,
   DbReader,
   type DbSettings,
   MemoryRecorder,
@@ -16,7 +17,10 @@ import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { concatOperator } from "../support/db_ops.ts";
 import { test } from "../support/test.ts";
 
-async function setUp(settings: DbSettings = {}) {
+async function setUp(
+  settings: DbSettings = {},
+  options: Partial<DbOptions> = { mergeOperator: concatOperator },
+) {
   const runtime = new ManualRuntime();
   const recorder = new MemoryRecorder();
   const stores = {
@@ -27,7 +31,7 @@ async function setUp(settings: DbSettings = {}) {
     ...stores,
     runtime,
     recorder,
-    mergeOperator: concatOperator,
+    ...options,
     settings: { flush_interval: null, compactor_options: null, ...settings },
   });
   const of = (name: string, labels?: Record<string, string>) =>
@@ -100,6 +104,45 @@ test("a database counts merge operands by who combines them", async () => {
   assert(flush >= 2, String(flush));
   await db.close();
 });
+
+for (const operator of [true, false]) {
+  const way = operator ? "with" : "without";
+  test(`a compactor ${way} an operator counts what it merges and what expired`, async () => {
+    let bytes: number | undefined = 0;
+    const { runtime, db, of } = await setUp({ compactor_options: {} }, {
+      compactionFilter: () => {
+        bytes = of("compactor.total_bytes_being_compacted");
+        return { filter: () => "keep" };
+      },
+      ...(operator ? { mergeOperator: concatOperator } : {}),
+    });
+    const soon = { awaitDurable: false };
+    for (let i = 0; i < 3; i++) {
+      await db.put(`put ${i}`, "1", { ...soon, ttlMs: 1000 });
+      if (operator) {
+        await db.merge("lasting", "1", soon);
+        await db.merge(`short ${i}`, "1", { ...soon, ttlMs: 1000 });
+      }
+      await db.flush({ target: "memtable" });
+    }
+    await runtime.advance(2000);
+    await db.put("newest", "1", soon);
+    await runtime.run(db.compact());
+    const purged = (entry_type: string) =>
+      of("compactor.expired_entries_purged", { entry_type });
+    assertEquals(purged("value"), 3);
+    assertEquals(purged("merge"), operator ? 3 : 0);
+    const operands = of("merge_operator_operands", { path: "compact" })!;
+    assert(operator ? operands >= 3 : operands === 0, String(operands));
+    assert(bytes! > 0, "bytes while it ran");
+    assertEquals(of("compactor.total_bytes_being_compacted"), 0);
+    assert(of("compactor.bytes_compacted")! > 0);
+    assertEquals(of("compactor.ssts_written"), 1);
+    assertEquals(of("compactor.running_compactions"), 0);
+    assert(of("compactor.last_compaction_timestamp_sec")! > 0);
+    await db.close();
+  });
+}
 
 test("a database counts what its reads find in memory, by kind", async () => {
   const { db, of } = await setUp();
@@ -174,7 +217,9 @@ test("who asks a store is told apart: writer, collector, compactor, reader", asy
   assert(asked("gc", "list", "wal") > 0);
 
   const reader = await DbReader.open("db", { ...stores, runtime, recorder });
+  const gets = of("db.request_count", { op: "get" })!;
   await reader.get("a");
+  assertEquals(of("db.request_count", { op: "get" }), gets + 1);
   assert(asked("reader", "get") > 0);
   await reader.close();
   const before = asked("gc", "list");
@@ -222,4 +267,82 @@ test("every metric of a database has a name of SlateDB's, and shows as text", as
   const text = toPrometheusText(recorder.snapshot());
   assert(text.includes('slatedb_db_request_count{op="get"} 1\n'));
   assert(text.includes("slatedb_db_write_ops 1\n"));
+});
+
+/** SlateDB's names, and the labels of those that have some. */
+const NAMES: Record<string, Record<string, string>[]> = {
+  "db.request_count": [{ op: "get" }, { op: "scan" }, { op: "flush" }],
+  "db.write_ops": [],
+  "db.write_batch_count": [],
+  "db.backpressure_count": [],
+  "db.l0_stall_count": [{ type: "num_ssts" }, { type: "num_ssts_per_key" }],
+  "db.immutable_memtable_flushes": [],
+  "db.total_mem_size_bytes": [],
+  "db.l0_sst_count": [],
+  "db.segment_max_l0_sst_count": [],
+  "db.sorted_run_count": [],
+  "db.sst_view_count": [],
+  "db.sst_count": [],
+  "db.external_db_count": [],
+  "db.l0_flush_bytes": [],
+  "db.memtable_write_bytes": [],
+  "db.sst_filter_positive_count": [{ kind: "point" }, { kind: "prefix" }],
+  "db.sst_filter_negative_count": [{ kind: "point" }, { kind: "prefix" }],
+  // Not of prefixes: what a scan finds in which table is not known.
+  "db.sst_filter_false_positive_count": [{ kind: "point" }],
+  "wal.wal_buffer_flushes": [],
+  "wal.wal_buffer_flush_requests": [],
+  "wal.wal_buffer_estimated_bytes": [],
+  "wal.wal_flush_bytes": [],
+  // No stats, which come along with the index; nor db_cache.error_count, since
+  // memory has no errors.
+  "db_cache.access_count": ["index", "filter", "data_block"].flatMap((
+    entry_kind,
+  ) => [{ entry_kind, result: "hit" }, { entry_kind, result: "miss" }]),
+  "compactor.bytes_compacted": [],
+  "compactor.epoch": [],
+  "compactor.last_compaction_timestamp_sec": [],
+  "compactor.running_compactions": [],
+  "compactor.ssts_written": [],
+  "compactor.jobs_claimed": [],
+  "compactor.jobs_reclaimed": [],
+  "compactor.total_bytes_being_compacted": [],
+  "compactor.total_throughput_bytes_per_sec": [],
+  "compactor.expired_entries_purged": [
+    { entry_type: "value" },
+    { entry_type: "merge" },
+  ],
+  "merge_operator_operands": [
+    { path: "read" },
+    { path: "flush" },
+    { path: "compact" },
+  ],
+  "gc.count": [],
+  "gc.deleted_count": [
+    ...["manifest", "wal", "wal_fence", "compacted", "compactions"].map((
+      resource,
+    ) => ({ resource })),
+  ],
+  "gc.version_count": [{ resource: "manifest" }, { resource: "compactions" }],
+  "memtable_flush.memtable_freeze_count": [],
+  "memtable_flush.checkpoint_request_count": [],
+  "memtable_flush.flush_request_count": [],
+  "memtable_flush.l0_upload_count": [],
+  "memtable_flush.l0_flush_count": [],
+  "memtable_flush.manifest_refresh_count": [],
+};
+
+test("a database has SlateDB's metrics from the beginning, each under its labels", async () => {
+  const { recorder, db } = await setUp({ compactor_options: {} });
+  for (const [name, labels] of Object.entries(NAMES)) {
+    for (const each of labels.length === 0 ? [{}] : labels) {
+      const metric = recorder.find(`slatedb.${name}`, each);
+      assert(metric !== undefined, `${name} ${JSON.stringify(each)}`);
+    }
+  }
+  const known = new Set(Object.keys(NAMES).map((name) => `slatedb.${name}`));
+  const others = recorder.snapshot().map(({ name }) => name)
+    .filter((name) => !known.has(name));
+  for (const name of others) assertMatch(name, /^slatedb\.object_store\./);
+  await db.close();
 });
