@@ -7,7 +7,7 @@
 
 /** Rows in the order in which they are written. */
 export interface BenchData {
-  /** `k`, fourteen digits, `0`. */
+  /** `k`, fourteen digits, `0` or `1`. */
   readonly keys: readonly Uint8Array[];
   /** Fifty random bytes, twice. */
   readonly values: readonly Uint8Array[];
@@ -29,17 +29,8 @@ const VALUES = 65_536;
  * @returns Keys in permuted order, and a value for each.
  */
 export function makeData(rows: number, last: "0" | "1" = "0"): BenchData {
-  const random = createRandom(1);
   const distinct = Math.min(rows, VALUES);
-  const valueBytes = new Uint8Array(distinct * VALUE_BYTES);
-  for (let at = 0; at < valueBytes.length; at += VALUE_BYTES) {
-    for (let i = 0; i < VALUE_BYTES / 2; i++) {
-      const byte = random() & 0xff;
-      valueBytes[at + i] = byte;
-      valueBytes[at + i + VALUE_BYTES / 2] = byte;
-    }
-  }
-
+  const valueBytes = makeValues(distinct);
   const keyBytes = new Uint8Array(rows * KEY_BYTES);
   const encoder = new TextEncoder();
   const keys: Uint8Array[] = [];
@@ -55,6 +46,39 @@ export function makeData(rows: number, last: "0" | "1" = "0"): BenchData {
     values.push(valueBytes.subarray(at, at + VALUE_BYTES));
   }
   return { keys, values };
+}
+
+/**
+ * Makes batches of rows with random keys, out of as many different ones as there
+ * are rows; the same for the same arguments.
+ *
+ * @param rows How many in all.
+ * @param batchRows How many in a batch.
+ * @returns Batches, each valid until the next is asked for.
+ */
+export function* makeRandomBatches(
+  rows: number,
+  batchRows: number,
+): Generator<BenchData> {
+  const random = createRandom(11);
+  const distinct = Math.min(rows, VALUES);
+  const valueBytes = makeValues(distinct);
+  const keyBytes = new Uint8Array(batchRows * KEY_BYTES);
+  const encoder = new TextEncoder();
+  const keys: Uint8Array[] = Array.from(
+    { length: batchRows },
+    (_, i) => keyBytes.subarray(i * KEY_BYTES, (i + 1) * KEY_BYTES),
+  );
+  const values: Uint8Array[] = keys.slice();
+  for (let done = 0; done < rows; done += batchRows) {
+    const count = Math.min(batchRows, rows - done);
+    for (let i = 0; i < count; i++) {
+      encoder.encodeInto(keyText(random() % rows) + "0", keys[i]!);
+      const at = (random() % distinct) * VALUE_BYTES;
+      values[i] = valueBytes.subarray(at, at + VALUE_BYTES);
+    }
+    yield { keys: keys.slice(0, count), values: values.slice(0, count) };
+  }
 }
 
 /**
@@ -81,6 +105,19 @@ export function createRandom(seed: number): () => number {
     state ^= state << 5;
     return state >>> 0;
   };
+}
+
+function makeValues(count: number): Uint8Array {
+  const random = createRandom(1);
+  const bytes = new Uint8Array(count * VALUE_BYTES);
+  for (let at = 0; at < bytes.length; at += VALUE_BYTES) {
+    for (let i = 0; i < VALUE_BYTES / 2; i++) {
+      const byte = random() & 0xff;
+      bytes[at + i] = byte;
+      bytes[at + i + VALUE_BYTES / 2] = byte;
+    }
+  }
+  return bytes;
 }
 
 function keyText(n: number): string {

@@ -15,10 +15,50 @@ export type Profile = "durable" | "write" | "read";
 /** A call's result: engines that answer at once are not made to wait. */
 export type Now<Value> = Value | Promise<Value>;
 
+/** Where compactions run: in the caller's event loop, or in other threads. */
+export type Place = "inline" | "worker";
+
+/** What a compaction of everything has done. */
+export interface CompactionFigure {
+  /** Bytes of the SSTs that went in. */
+  readonly inputBytes: number;
+  /** Bytes of the SSTs that came out. */
+  readonly outputBytes: number;
+  /** Milliseconds from the call until the tree has the new SSTs. */
+  readonly ms: number;
+}
+
+/** What an engine offers whose tree of SSTs can be told what to do. */
+export interface TreeControl {
+  /** Where its compactions can run; its one way counts as `"inline"`. */
+  readonly places: readonly Place[];
+  /** Whether a first, small compaction is due to the code still being compiled. */
+  readonly warmsUp: boolean;
+  /**
+   * Opens a new database that compacts nothing until it is told to.
+   *
+   * @param directory An empty folder.
+   * @param l0Bytes About the size of an L0 SST.
+   * @param place Where compactions run.
+   */
+  openHeld(directory: string, l0Bytes: number, place: Place): Promise<void>;
+  /** Compacts everything written, and waits for it; flushes before the clock starts. */
+  compact(): Promise<CompactionFigure>;
+  /**
+   * Waits until the compactor of a database with defaults has nothing to do any
+   * more; only where that can be told.
+   *
+   * @returns Bytes of the SSTs in the tree.
+   */
+  settled?(): Promise<number>;
+}
+
 /** One database under test; keys and values are bytes in all of them. */
 export interface BenchEngine {
   /** What `putDurable` waits for; printed beside its figure. */
   readonly durability: string;
+  /** Control over the tree; none where the engine has no such thing. */
+  readonly tree?: TreeControl;
   /** Opens or creates the database in `directory`. */
   open(directory: string, profile: Profile): Promise<void>;
   /** Writes one row; it need not survive yet. */

@@ -6,7 +6,8 @@
 import process from "node:process";
 import { loadEngine } from "./engine.ts";
 import { type Order, type Report, REPORT_MARK } from "./process.ts";
-import { type Measurement, runWorkloads } from "./workloads.ts";
+import type { Measurement } from "./workload.ts";
+import { runWorkloads } from "./workloads.ts";
 
 const order: Order = JSON.parse(process.argv[2]!);
 const engine = await loadEngine(order.engine);

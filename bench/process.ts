@@ -10,7 +10,7 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { EngineName } from "./engine.ts";
-import type { Measurement, Scale, Workload } from "./workloads.ts";
+import type { Measurement, Scale, Workload } from "./workload.ts";
 
 /** What the process is to do. */
 export interface Order {

@@ -1,13 +1,19 @@
 /**
- * Figures of several processes to medians, and medians to a table.
+ * Figures of several processes to medians, and medians to tables.
  *
  * @module
  */
 import type { EngineName } from "./engine.ts";
-import { type Measurement, type Workload, WORKLOADS } from "./workloads.ts";
+import {
+  CALL_WORKLOADS,
+  type Extras,
+  type Measurement,
+  type Workload,
+  WORKLOADS,
+} from "./workload.ts";
 
-/** One cell of the result. */
-export interface Figure {
+/** One cell of the result; what is there besides depends on the workload. */
+export interface Figure extends Extras {
   readonly workload: Workload;
   readonly engine: EngineName;
   /** Median over the runs, in microseconds. */
@@ -23,6 +29,56 @@ export interface Figure {
   /** What a durable put waited for; with `durable-put` alone. */
   readonly durability?: string;
 }
+
+/** One line of the table of {@linkcode renderTree}. */
+interface TreeLine {
+  readonly workload: Workload;
+  readonly title: string;
+  readonly of: (figure: Figure) => number | undefined;
+  /** Whether a larger figure is a better one; `undefined`: not to be compared. */
+  readonly largerIsBetter?: boolean;
+}
+
+const TREE_LINES: readonly TreeLine[] = [
+  {
+    workload: "compaction",
+    title: "compaction, MB/s",
+    of: (figure) => figure.mb_per_s,
+    largerIsBetter: true,
+  },
+  {
+    workload: "compaction-worker",
+    title: "compaction in a worker, MB/s",
+    of: (figure) => figure.mb_per_s,
+  },
+  ...(["inline", "worker"] as const).flatMap((place): TreeLine[] => [
+    {
+      workload: `get-p99-${place}`,
+      title: `get beside it (${place}), p99 ms`,
+      of: ({ p99_us }) => p99_us === undefined ? undefined : p99_us / 1000,
+    },
+    {
+      workload: `get-p99-${place}`,
+      title: `… longest wait of the event loop, ms`,
+      of: (figure) => figure.longest_wait_ms,
+    },
+  ]),
+  {
+    workload: "ingest",
+    title: "ingest, µs a row",
+    of: (figure) => figure.median_us,
+  },
+  {
+    workload: "ingest",
+    title: "… longest batch, ms",
+    of: (figure) => figure.max_stall_ms,
+  },
+  {
+    workload: "ingest",
+    title: "… space amplification once settled",
+    of: (figure) => figure.space_amplification,
+  },
+];
 
 /**
  * Reduces the figures of all processes to one for each workload and engine.
@@ -49,6 +105,7 @@ export function summarize(
         max_us: round(sorted.at(-1)!),
         runs: own.length,
         ops: own.at(-1)!.ops,
+        ...extrasOf(own),
         ...(workload === "durable-put"
           ? { durability: durability.get(engine) ?? "" }
           : {}),
@@ -58,49 +115,119 @@ export function summarize(
   return figures;
 }
 
+/** Medians, but for what is a maximum in itself. */
+function extrasOf(measurements: readonly Measurement[]): Extras {
+  const values = (name: keyof Extras) =>
+    measurements.map((one) => one[name])
+      .filter((value) => value !== undefined)
+      .sort((a, b) => a - b);
+  const extras: [keyof Extras, number | undefined][] = [
+    ["mb_per_s", median(values("mb_per_s"))],
+    ["p99_us", median(values("p99_us"))],
+    ["longest_wait_ms", values("longest_wait_ms").at(-1)],
+    ["max_stall_ms", values("max_stall_ms").at(-1)],
+    ["space_amplification", median(values("space_amplification"))],
+  ];
+  return Object.fromEntries(
+    extras
+      .filter(([, value]) => value !== undefined && !Number.isNaN(value))
+      .map(([name, value]) => [name, round(value!)]),
+  );
+}
+
 /**
- * A table with a row for each workload and a column for each engine; beside each
- * peer's median stands how many times that of the first engine it is.
+ * A table of calls, with a row for each workload and a column for each engine;
+ * beside each peer's median stands how many times that of the first engine it is.
  *
  * @param figures What {@linkcode summarize} returned.
  * @param engines The columns.
- * @returns Lines of text.
+ * @returns Lines of text; none without such workloads.
  */
 export function renderTable(
   figures: readonly Figure[],
   engines: readonly EngineName[],
 ): string {
-  const cell = (workload: Workload, engine: EngineName) =>
-    figures.find((one) => one.workload === workload && one.engine === engine);
   const reference = engines[0]!;
-  const rows: string[][] = [["workload", ...engines]];
-  for (const workload of WORKLOADS) {
+  const rows: string[][] = [];
+  for (const workload of CALL_WORKLOADS) {
     if (!figures.some((figure) => figure.workload === workload)) continue;
-    const base = cell(workload, reference)?.median_us;
+    const base = find(figures, workload, reference)?.median_us;
     rows.push([
       workload,
       ...engines.map((engine) => {
-        const us = cell(workload, engine)?.median_us;
+        const us = find(figures, workload, engine)?.median_us;
         if (us === undefined) return "–";
-        if (engine === reference || base === undefined) return showMicros(us);
-        return `${showMicros(us)} (${showRatio(us / base)})`;
+        if (engine === reference || base === undefined) return show(us);
+        return `${show(us)} (${showRatio(us / base)})`;
       }),
     ]);
   }
+  if (rows.length === 0) return "";
+  const notes = figures
+    .filter((figure) => figure.durability !== undefined)
+    .map(({ engine, durability }) => `durable-put, ${engine}: ${durability}`);
+  const lines = layOut([["workload", ...engines], ...rows]);
+  return [...lines, "", ...notes].join("\n").trimEnd();
+}
+
+/**
+ * A table of the tree at work, with units; beside a peer's figure stands how many
+ * times better the first engine's is.
+ *
+ * @param figures What {@linkcode summarize} returned.
+ * @param engines The columns; those without a figure are left out.
+ * @returns Lines of text; none without such workloads.
+ */
+export function renderTree(
+  figures: readonly Figure[],
+  engines: readonly EngineName[],
+): string {
+  const reference = engines[0]!;
+  const columns = engines.filter((engine) =>
+    TREE_LINES.some(({ workload }) => find(figures, workload, engine))
+  );
+  const rows: string[][] = [];
+  for (const { workload, title, of, largerIsBetter } of TREE_LINES) {
+    const valueOf = (engine: EngineName) => {
+      const figure = find(figures, workload, engine);
+      return figure && of(figure);
+    };
+    const base = valueOf(reference);
+    const cells = columns.map((engine) => {
+      const value = valueOf(engine);
+      if (value === undefined) return "–";
+      if (engine === reference || base === undefined || !largerIsBetter) {
+        return show(value);
+      }
+      return `${show(value)} (${showRatio(base / value)})`;
+    });
+    if (cells.some((cell) => cell !== "–")) rows.push([title, ...cells]);
+  }
+  if (rows.length === 0) return "";
+  return layOut([["tree", ...columns], ...rows]).join("\n");
+}
+
+function find(
+  figures: readonly Figure[],
+  workload: Workload,
+  engine: EngineName,
+): Figure | undefined {
+  return figures.find((one) =>
+    one.workload === workload && one.engine === engine
+  );
+}
+
+function layOut(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, column) =>
     Math.max(...rows.map((row) => row[column]!.length))
   );
-  const lines = rows.map((row) =>
+  return rows.map((row) =>
     row.map((text, column) =>
       column === 0
         ? text.padEnd(widths[column]!)
         : text.padStart(widths[column]!)
     ).join("  ")
   );
-  const notes = figures
-    .filter((figure) => figure.durability !== undefined)
-    .map(({ engine, durability }) => `durable-put, ${engine}: ${durability}`);
-  return [...lines, "", ...notes].join("\n").trimEnd();
 }
 
 function median(sorted: readonly number[]): number {
@@ -109,13 +236,13 @@ function median(sorted: readonly number[]): number {
   return (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-function round(us: number): number {
-  return Number(us.toPrecision(4));
+function round(value: number): number {
+  return Number(value.toPrecision(4));
 }
 
-function showMicros(us: number): string {
-  if (us >= 100) return Math.round(us).toLocaleString("en");
-  return us.toFixed(us >= 10 ? 1 : 2);
+function show(value: number): string {
+  if (value >= 100) return Math.round(value).toLocaleString("en");
+  return value.toFixed(value >= 10 ? 1 : 2);
 }
 
 function showRatio(ratio: number): string {

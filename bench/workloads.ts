@@ -11,51 +11,18 @@
 import { mkdirSync } from "node:fs";
 import { createRandom, makeData, makePrefix } from "./data.ts";
 import type { BenchEngine } from "./engine.ts";
+import { compaction, getsBesideCompaction, ingest } from "./tree_workloads.ts";
+import {
+  type Context,
+  expectValue,
+  type Measurement,
+  microseconds,
+  type Scale,
+  WINDOW,
+  type Workload,
+  writeBatches,
+} from "./workload.ts";
 
-/** Every workload, in the order in which it is run and shown. */
-export const WORKLOADS = [
-  "pipelined-put",
-  "batch-row",
-  "durable-put",
-  "warm-get",
-  "absent-get",
-  "scan-row",
-  "prefix-100",
-  "bulk-load-row",
-  "reopen",
-] as const;
-
-/** One of {@linkcode WORKLOADS}. */
-export type Workload = typeof WORKLOADS[number];
-
-/** How much is done. */
-export interface Scale {
-  /** Rows of the read workloads; the writes do twice, the bulk load ten times as many. */
-  readonly rows: number;
-  /** Longest time of one timed part, the bulk load apart. */
-  readonly capMs: number;
-}
-
-/** One workload's figure in one process. */
-export interface Measurement {
-  readonly workload: Workload;
-  /** Microseconds an operation, a row, or a reopening takes. */
-  readonly us: number;
-  /** Operations done. */
-  readonly ops: number;
-  /** Milliseconds the whole workload took, its preparation included. */
-  readonly wallMs: number;
-}
-
-interface Context {
-  readonly engine: BenchEngine;
-  readonly directory: string;
-  readonly scale: Scale;
-  readonly wanted: ReadonlySet<Workload>;
-  readonly report: (workload: Workload, us: number, ops: number) => void;
-}
-
-const WINDOW = 1000;
 const DURABLE_OPS = 3000;
 const PREFIX_SCANS = 3000;
 const PREFIX_ROWS = 100;
@@ -82,6 +49,11 @@ export async function runWorkloads(
     [["durable-put"], durablePut],
     [["warm-get", "absent-get", "scan-row", "prefix-100"], reads],
     [["bulk-load-row", "reopen"], bulkLoad],
+    [["compaction"], (context) => compaction(context, "inline")],
+    [["compaction-worker"], (context) => compaction(context, "worker")],
+    [["get-p99-inline"], (context) => getsBesideCompaction(context, "inline")],
+    [["get-p99-worker"], (context) => getsBesideCompaction(context, "worker")],
+    [["ingest"], ingest],
   ];
   for (const [workloads, run] of groups) {
     if (!workloads.some((workload) => wanted.has(workload))) continue;
@@ -93,10 +65,10 @@ export async function runWorkloads(
       directory: folder,
       scale,
       wanted,
-      report(workload, us, ops) {
+      report(workload, us, ops, extras = {}) {
         if (!wanted.has(workload)) return;
         const wallMs = performance.now() - start;
-        report({ workload, us, ops, wallMs });
+        report({ workload, us, ops, ...extras, wallMs });
       },
     });
   }
@@ -219,22 +191,6 @@ async function bulkLoad(context: Context): Promise<void> {
   await engine.close();
 }
 
-/** Writes batches until all rows or the time is used up; returns the rows written. */
-async function writeBatches(
-  engine: BenchEngine,
-  keys: readonly Uint8Array[],
-  values: readonly Uint8Array[],
-  deadline: number,
-): Promise<number> {
-  let done = 0;
-  while (done < keys.length && performance.now() < deadline) {
-    const end = Math.min(done + WINDOW, keys.length);
-    await engine.writeBatch(keys, values, done, end);
-    done = end;
-  }
-  return done;
-}
-
 async function timedGets(
   engine: BenchEngine,
   keys: readonly Uint8Array[],
@@ -260,18 +216,8 @@ function randomOrder(rows: number): Uint32Array {
   return Uint32Array.from({ length: rows }, () => random() % rows);
 }
 
-function expectValue(value: Uint8Array | undefined, present: boolean): void {
-  const length = value?.length ?? 0;
-  if (length === (present ? 100 : 0)) return;
-  throw new Error(`Cannot trust the engine: a value of ${length} bytes`);
-}
-
 async function expectRows(rows: Promise<number>, count: number): Promise<void> {
   const found = await rows;
   if (found === count) return;
   throw new Error(`Cannot trust the engine: ${found} rows instead of ${count}`);
-}
-
-function microseconds(start: number): number {
-  return (performance.now() - start) * 1000;
 }

@@ -5,8 +5,22 @@
  * @module
  */
 import { Db, FileStore, WriteBatch } from "../../mod.ts";
-import type { BenchEngine, Profile } from "../engine.ts";
+import type {
+  BenchEngine,
+  CompactionFigure,
+  Place,
+  Profile,
+  TreeControl,
+} from "../engine.ts";
 
+/** No compaction but those asked for, however much is in L0. */
+const HELD = {
+  compactor_options: { scheduler_options: { min_compaction_sources: 1000 } },
+  l0_max_ssts: 1000,
+  l0_max_ssts_per_key: 1000,
+};
+/** The compactor is told at once of what there is to do: this long is enough. */
+const QUIET_MS = 1000;
 const NOT_DURABLE = { awaitDurable: false };
 
 /** Returns a closed Shale. */
@@ -16,6 +30,14 @@ export function createShale(): BenchEngine {
 
 class ShaleEngine implements BenchEngine {
   readonly durability = "flush interval 1 ms, fsync of file and folder";
+  readonly tree: TreeControl = {
+    places: ["inline", "worker"],
+    warmsUp: true,
+    openHeld: (directory, l0Bytes, place) =>
+      this.#openHeld(directory, l0Bytes, place),
+    compact: () => this.#compact(),
+    settled: () => this.#settled(),
+  };
   #db: Db | undefined;
 
   async open(directory: string, profile: Profile): Promise<void> {
@@ -66,5 +88,42 @@ class ShaleEngine implements BenchEngine {
   async close(): Promise<void> {
     await this.#db!.close();
     this.#db = undefined;
+  }
+
+  async #openHeld(
+    directory: string,
+    l0Bytes: number,
+    place: Place,
+  ): Promise<void> {
+    this.#db = await Db.open("db", {
+      store: new FileStore(directory),
+      compactor: place,
+      settings: { ...HELD, l0_sst_size_bytes: l0Bytes },
+    });
+  }
+
+  /** From the call until it resolves: planning, both state files, and fsync. */
+  async #compact(): Promise<CompactionFigure> {
+    await this.settle();
+    const inputBytes = this.#treeBytes();
+    const start = performance.now();
+    await this.#db!.compact();
+    const ms = performance.now() - start;
+    return { inputBytes, outputBytes: this.#treeBytes(), ms };
+  }
+
+  async #settled(): Promise<number> {
+    for (let quietMs = 0; quietMs < QUIET_MS; quietMs += 10) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      const { compactor, tree } = this.#db!.status();
+      if (compactor!.active > 0 || tree.frozenMemtables > 0) quietMs = 0;
+    }
+    return this.#treeBytes();
+  }
+
+  #treeBytes(): number {
+    const { l0, runs } = this.#db!.status().tree;
+    return [...l0, ...runs.map(({ bytes }) => bytes)]
+      .reduce((sum, bytes) => sum + bytes, 0);
   }
 }

@@ -15,7 +15,13 @@ import {
   WriteBatch,
 } from "@slatedb/uniffi";
 import { pathToFileURL } from "node:url";
-import type { BenchEngine, Profile } from "../engine.ts";
+import { Admin, FileStore, type SstHandle, type Tree } from "../../mod.ts";
+import type {
+  BenchEngine,
+  CompactionFigure,
+  Profile,
+  TreeControl,
+} from "../engine.ts";
 
 const PUT_OPTIONS = { ttl: Ttl.Default() };
 const NOT_DURABLE = { await_durable: false };
@@ -25,6 +31,8 @@ const EVERYTHING = {
   end: undefined,
   end_inclusive: false,
 };
+/** How often the compactor looks for work, and the bench for the outcome. */
+const POLL_MS = 10;
 
 /** Returns a closed SlateDB. */
 export function createSlatedb(): BenchEngine {
@@ -33,15 +41,27 @@ export function createSlatedb(): BenchEngine {
 
 class SlatedbEngine implements BenchEngine {
   readonly durability = "flush interval 1 ms, no fsync";
+  readonly tree: TreeControl = {
+    places: ["inline"],
+    warmsUp: false,
+    openHeld: (directory, l0Bytes) => this.#openHeld(directory, l0Bytes),
+    compact: () => this.#compact(),
+  };
   #db: Db | undefined;
+  #directory = "";
 
   async open(directory: string, profile: Profile): Promise<void> {
-    const store = ObjectStore.resolve(pathToFileURL(directory).href);
-    const builder = new DbBuilder("db", store);
     const settings = Settings.default();
     if (profile === "durable") settings.set("flush_interval", '"1ms"');
     settings.set("compactor_options.poll_interval", '"1s"');
+    await this.#open(directory, settings);
+  }
+
+  async #open(directory: string, settings: Settings): Promise<void> {
+    const store = ObjectStore.resolve(pathToFileURL(directory).href);
+    const builder = new DbBuilder("db", store);
     builder.with_settings(settings);
+    this.#directory = directory;
     this.#db = await builder.build();
   }
 
@@ -90,4 +110,64 @@ class SlatedbEngine implements BenchEngine {
     await this.#db!.shutdown();
     this.#db = undefined;
   }
+
+  async #openHeld(directory: string, l0Bytes: number): Promise<void> {
+    const settings = Settings.default();
+    settings.set("compactor_options", "null");
+    settings.set("l0_sst_size_bytes", String(l0Bytes));
+    settings.set("l0_max_ssts", "1000");
+    await this.#open(directory, settings);
+  }
+
+  /**
+   * The binding cannot ask for a compaction, but only open the database with a
+   * compactor that takes all of L0 at once. The time is from that opening, which
+   * takes some ten milliseconds, until the manifest has one run and no L0; both
+   * polls together add {@linkcode POLL_MS} on average. Nothing is synced in it.
+   */
+  async #compact(): Promise<CompactionFigure> {
+    await this.settle();
+    await this.close();
+    const { l0, runs } = await this.#readTree();
+    if (l0.length < 2 || runs.length > 0) {
+      throw new Error(
+        `Cannot measure a compaction of ${l0.length} SSTs and ${runs.length} runs`,
+      );
+    }
+    const settings = Settings.default();
+    settings.set("compactor_options.poll_interval", `"${POLL_MS}ms"`);
+    settings.set(
+      "compactor_options.scheduler_options",
+      JSON.stringify({
+        min_compaction_sources: "2",
+        max_compaction_sources: "1000",
+      }),
+    );
+    settings.set("l0_max_ssts", "1000");
+    const start = performance.now();
+    await this.#open(this.#directory, settings);
+    for (;;) {
+      const tree = await this.#readTree();
+      if (tree.l0.length === 0 && tree.runs.length === 1) {
+        const ms = performance.now() - start;
+        const outputBytes = bytesOf(tree.runs[0]!.ssts);
+        return { inputBytes: bytesOf(l0), outputBytes, ms };
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  async #readTree(): Promise<Tree> {
+    const store = new FileStore(this.#directory);
+    const manifest = await Admin.open("db", { store }).readManifest();
+    return manifest!.tree;
+  }
+}
+
+/** Bytes of data, filters and indexes: what Shale's status counts, too. */
+function bytesOf(ssts: readonly SstHandle[]): number {
+  return ssts.reduce(
+    (sum, { info }) => sum + info.indexOffset + info.indexBytes,
+    0,
+  );
 }

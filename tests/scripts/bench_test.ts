@@ -1,6 +1,6 @@
 import { makeData, makePrefix } from "../../bench/data.ts";
-import { renderTable, summarize } from "../../bench/table.ts";
-import type { Measurement } from "../../bench/workloads.ts";
+import { renderTable, renderTree, summarize } from "../../bench/table.ts";
+import type { Measurement } from "../../bench/workload.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { test } from "../support/test.ts";
 
@@ -43,5 +43,47 @@ test("summarize() and renderTable() show medians and ratios", () => {
   assertEquals(
     renderTable(figures, ["shale", "lmdb"]),
     "workload  shale        lmdb\nwarm-get   2.00  25.0 (13×)",
+  );
+});
+
+test("summarize() and renderTree() show what the tree does", () => {
+  const ingest = (stall: number, space: number): Measurement => ({
+    workload: "ingest",
+    us: 2,
+    ops: 10,
+    wallMs: 1,
+    max_stall_ms: stall,
+    space_amplification: space,
+  });
+  const compaction = (mbPerS: number): Measurement => ({
+    workload: "compaction",
+    us: 1,
+    ops: 10,
+    wallMs: 1,
+    mb_per_s: mbPerS,
+  });
+  const figures = summarize(
+    new Map([
+      ["shale", [compaction(200), ingest(30, 1.2), ingest(20, 1.4)]],
+      ["slatedb-uniffi", [compaction(50)]],
+      ["lmdb", []],
+    ]),
+    new Map(),
+  );
+
+  const [, , ingested] = figures;
+  assertEquals(ingested!.max_stall_ms, 30);
+  assertEquals(ingested!.space_amplification, 1.3);
+  assertEquals("mb_per_s" in ingested!, false);
+  assertEquals(renderTable(figures, ["shale", "slatedb-uniffi", "lmdb"]), "");
+  assertEquals(
+    renderTree(figures, ["shale", "slatedb-uniffi", "lmdb"]).split("\n"),
+    [
+      "tree                                shale  slatedb-uniffi",
+      "compaction, MB/s                      200     50.0 (4.0×)",
+      "ingest, µs a row                     2.00               –",
+      "… longest batch, ms                  30.0               –",
+      "… space amplification once settled   1.30               –",
+    ],
   );
 });

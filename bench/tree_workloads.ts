@@ -1,0 +1,191 @@
+/**
+ * The workloads that watch the tree at work: compactions, gets beside them, and
+ * an ingest that has to be compacted as it goes.
+ *
+ * @module
+ */
+import { mkdirSync } from "node:fs";
+import { createRandom, makeData, makeRandomBatches } from "./data.ts";
+import type { Place } from "./engine.ts";
+import {
+  type Context,
+  expectValue,
+  type Extras,
+  microseconds,
+  wallNow,
+  WINDOW,
+  writeBatches,
+} from "./workload.ts";
+
+/** A compaction's rows, by those of the read workloads: about 100 MB of SSTs. */
+const COMPACTION_SHARE = 8;
+/** About seven L0 SSTs, whose keys all overlap. */
+const L0_BYTES_A_ROW = 168;
+/** Rows of the ingest, by those of the read workloads. */
+const INGEST_SHARE = 20;
+/** Compactions that gets are timed beside; of each a new database. */
+const ROUNDS = 3;
+/** Rows that are read again and again: their blocks are cached. */
+const WARM_ROWS = 1000;
+
+/**
+ * Compacts L0 SSTs into one run. Input bytes are those of the SSTs that go in.
+ *
+ * Engines that compile as they go compact an eighth as much first, so that what
+ * is measured is a compactor, or a thread, that has worked before; the run that
+ * this left is part of the input.
+ *
+ * @param context What to work with.
+ * @param place Where compactions run.
+ */
+export async function compaction(
+  context: Context,
+  place: Place,
+): Promise<void> {
+  const { engine, directory, scale, report } = context;
+  const { tree } = engine;
+  if (tree === undefined || !tree.places.includes(place)) return;
+  const warmRows = tree.warmsUp ? scale.rows : 0;
+  const rows = COMPACTION_SHARE * scale.rows;
+  const { keys, values } = makeData(warmRows + rows);
+
+  await tree.openHeld(directory, L0_BYTES_A_ROW * scale.rows, place);
+  if (warmRows > 0) {
+    const warm = [keys.slice(0, warmRows), values.slice(0, warmRows)] as const;
+    await writeBatches(engine, ...warm, Infinity);
+    await tree.compact();
+  }
+  const rest = [keys.slice(warmRows), values.slice(warmRows)] as const;
+  await writeBatches(engine, ...rest, Infinity);
+  const { inputBytes, ms } = await tree.compact();
+  report(
+    place === "inline" ? "compaction" : "compaction-worker",
+    ms * 1000 / keys.length,
+    keys.length,
+    { mb_per_s: inputBytes / 1000 / ms },
+  );
+  await engine.close();
+}
+
+/**
+ * Times gets of cached rows while a compaction runs. Another thread asks for one
+ * every millisecond or so, whatever became of those before; the latency is from
+ * when it asks until the value is there. So it includes how long the event loop
+ * was busy with something else. Threads and code are new to the work.
+ *
+ * @param context What to work with.
+ * @param place Where compactions run.
+ */
+export async function getsBesideCompaction(
+  context: Context,
+  place: Place,
+): Promise<void> {
+  const { engine, directory, scale, report } = context;
+  const { tree } = engine;
+  // Peers compact in threads of their own: only Shale could be in its own way.
+  if (tree?.settled === undefined || !tree.places.includes(place)) return;
+  const { keys, values } = makeData(COMPACTION_SHARE * scale.rows);
+  const warm = keys.slice(0, WARM_ROWS);
+  const latencies: number[] = [];
+  let longestWaitMs = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    const folder = `${directory}/${round}`;
+    mkdirSync(folder);
+    await tree.openHeld(folder, L0_BYTES_A_ROW * scale.rows, place);
+    await writeBatches(engine, keys, values, Infinity);
+    await engine.settle();
+    for (const key of [...warm, ...warm]) {
+      expectValue(await engine.get(key), true);
+    }
+    const wait = await getsDuring(
+      () => tree.compact(),
+      context,
+      warm,
+      latencies,
+    );
+    longestWaitMs = Math.max(longestWaitMs, wait);
+    await engine.close();
+  }
+  latencies.sort((a, b) => a - b);
+  const at = (share: number) =>
+    1000 * latencies[Math.floor(share * (latencies.length - 1))]!;
+  report(
+    place === "inline" ? "get-p99-inline" : "get-p99-worker",
+    at(0.5),
+    latencies.length,
+    { p99_us: at(0.99), longest_wait_ms: longestWaitMs },
+  );
+}
+
+/**
+ * Gets, each as soon as the pacer asks for it.
+ *
+ * @returns The longest that the event loop let a request wait, in milliseconds.
+ */
+async function getsDuring(
+  compact: () => Promise<unknown>,
+  { engine }: Context,
+  keys: readonly Uint8Array[],
+  latencies: number[],
+): Promise<number> {
+  const random = createRandom(5);
+  let longestWaitMs = 0;
+  const answer = async (dueAt: number) => {
+    longestWaitMs = Math.max(longestWaitMs, wallNow() - dueAt);
+    const value = await engine.get(keys[random() % keys.length]!);
+    latencies.push(wallNow() - dueAt);
+    expectValue(value, true);
+  };
+  const answers: Promise<void>[] = [];
+  const pacer = new Worker(new URL("./pacer.ts", import.meta.url), {
+    type: "module",
+  });
+  await new Promise((resolve) => pacer.onmessage = resolve);
+  pacer.onmessage = ({ data: dueAt }) => void answers.push(answer(dueAt));
+  await compact();
+  pacer.terminate();
+  await Promise.all(answers);
+  return longestWaitMs;
+}
+
+/**
+ * Writes random keys, as many as there are different ones, so that about a third
+ * of the rows is replaced, with the compactor at its defaults. Timed are the
+ * writes alone; the longest of them is what backpressure or a compaction cost.
+ *
+ * @param context What to work with.
+ */
+export async function ingest(context: Context): Promise<void> {
+  const { engine, directory, scale, report } = context;
+  const { tree } = engine;
+  if (tree?.settled === undefined) return;
+  const rows = INGEST_SHARE * scale.rows;
+  const batches = makeRandomBatches(rows, WINDOW);
+  await engine.open(directory, "write");
+  let writtenUs = 0;
+  let stallUs = 0;
+  for (const { keys, values } of batches) {
+    const start = performance.now();
+    await engine.writeBatch(keys, values, 0, keys.length);
+    const us = microseconds(start);
+    writtenUs += us;
+    stallUs = Math.max(stallUs, us);
+  }
+  const flushing = performance.now();
+  await engine.flush();
+  writtenUs += microseconds(flushing);
+  const extras: Extras = {
+    max_stall_ms: stallUs / 1000,
+    space_amplification: await spaceAmplification(context),
+  };
+  report("ingest", writtenUs / rows, rows, extras);
+  await engine.close();
+}
+
+/** What the tree takes once nothing is left to do, by what its rows need. */
+async function spaceAmplification({ engine }: Context): Promise<number> {
+  await engine.settle();
+  const settledBytes = await engine.tree!.settled!();
+  const { outputBytes } = await engine.tree!.compact();
+  return settledBytes / outputBytes;
+}
