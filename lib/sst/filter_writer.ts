@@ -10,6 +10,7 @@
 import { DbError } from "../base/errors.ts";
 import { BUILDER_STATE, ROW_HEADER_BYTES } from "../codec/abi.ts";
 import type { Kernel } from "../codec/kernel.ts";
+import type { Pause } from "../codec/long_compression.ts";
 import { readRow } from "../codec/row_record.ts";
 import {
   encodeCompositeFilters,
@@ -49,9 +50,6 @@ interface Custom {
   readonly policy: CustomFilterPolicy;
   readonly builder: FilterBuilder;
 }
-
-/** Lets others run where it is time to. */
-type Pause = () => Promise<void> | undefined;
 
 const HASH_BYTES = 8;
 /** What goes into a filter at a time: each hash waits for memory, some 30 ns. */

@@ -209,7 +209,8 @@ export class MergeCursor {
   #open(): Promise<void> | undefined {
     for (let i = 0; i < this.#sources.length; i++) {
       if (this.#sources[i] instanceof Memtable) continue;
-      const waiting = this.#feed(i);
+      // An index that is read at once takes its time, too.
+      const waiting = this.#feed(i) ?? this.#turn?.check();
       if (waiting !== undefined) return this.#openRest(waiting, i + 1);
     }
     return undefined;
@@ -222,7 +223,7 @@ export class MergeCursor {
       while (next < this.#sources.length) {
         const index = next++;
         if (!(this.#sources[index] instanceof Memtable)) {
-          await this.#feed(index);
+          await (this.#feed(index) ?? this.#turn?.check());
         }
       }
     };

@@ -15,6 +15,7 @@ import {
   decompress,
 } from "../codec/compression.ts";
 import type { Kernel } from "../codec/kernel.ts";
+import { compressInSteps, type Pause } from "../codec/long_compression.ts";
 import { checkChecksum } from "../format/sst_layout.ts";
 import type { BlockTransformer } from "./block_transformer.ts";
 
@@ -72,10 +73,35 @@ export function encodeSection(
   coding: SectionCoding,
   content: Uint8Array,
 ): Uint8Array | Promise<Uint8Array> {
-  const { kernel, compression, transformer } = coding;
+  const { kernel, compression } = coding;
   const small = compression === "none"
     ? content
     : compress(kernel, compression, content);
+  return transform(coding, small);
+}
+
+/**
+ * The same of a section that may be long, in short steps but for the user's.
+ *
+ * @param coding How to store it.
+ * @param content The content; not in the kernel's memory.
+ * @param pause Called between steps; what it returns is waited for, and ends the work if it rejects.
+ * @returns What to store; may refer to `content`.
+ */
+export async function encodeLongSection(
+  coding: SectionCoding,
+  content: Uint8Array,
+  pause: Pause,
+): Promise<Uint8Array> {
+  const { kernel, compression } = coding;
+  const small = await compressInSteps(kernel, compression, content, pause);
+  return await transform(coding, small);
+}
+
+function transform(
+  { transformer }: SectionCoding,
+  small: Uint8Array,
+): Uint8Array | Promise<Uint8Array> {
   if (transformer === undefined) return small;
   let encoded: Uint8Array | Promise<Uint8Array>;
   try {

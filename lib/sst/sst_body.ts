@@ -5,6 +5,7 @@
  */
 import type { BufferPool } from "../base/buffer_pool.ts";
 import { crc32 } from "../codec/crc32.ts";
+import type { Pause } from "../codec/long_compression.ts";
 import { CHECKSUM_BYTES } from "../format/sst_layout.ts";
 
 const MIN_BYTES = 4096;
@@ -102,7 +103,7 @@ export class SstBody {
    */
   async addLongSection(
     stored: Uint8Array,
-    pause: () => Promise<void> | undefined,
+    pause: Pause,
   ): Promise<number> {
     let crc = 0;
     for (let at = 0; at < stored.length; at += STEP_BYTES) {

@@ -22,7 +22,11 @@ import { encodeSeqKey } from "../format/wal_file.ts";
 import type { BlockTransformer } from "./block_transformer.ts";
 import { type FilterPolicy, WHOLE_KEYS } from "./filter_policy.ts";
 import { FilterWriter } from "./filter_writer.ts";
-import { encodeSection, type SectionCoding } from "./section.ts";
+import {
+  encodeLongSection,
+  encodeSection,
+  type SectionCoding,
+} from "./section.ts";
 import { type ByteSink, SstBody } from "./sst_body.ts";
 import { Turn } from "./turn.ts";
 
@@ -288,7 +292,11 @@ export class SstEncoder implements Disposable {
   /** Stores a section other than a block; 0 where there is none. */
   async #addSection(content: Uint8Array | undefined): Promise<number> {
     if (content === undefined) return 0;
-    const stored = await encodeSection(this.#coding, content);
+    const stored = await encodeLongSection(
+      this.#coding,
+      content,
+      this.#pause,
+    );
     return await this.#body.addLongSection(stored, this.#pause);
   }
 
@@ -343,10 +351,12 @@ export class SstEncoder implements Disposable {
     });
 
   #u32(offset: number): number {
+    if (this.#builder === 0) throw disposed();
     return this.#kernel.u32[(this.#builder + offset) >> 2]!;
   }
 
   #u64(offset: number): bigint {
+    if (this.#builder === 0) throw disposed();
     return this.#kernel.readU64(this.#builder + offset);
   }
 

@@ -5,22 +5,43 @@
  */
 import type { Runtime } from "../base/runtime.ts";
 
-/** Below the 5 ms after which others must have had their turn. */
-const TURN_MS = 4;
+/** Others must have had their turn after 5 ms, and the last step of one takes its time. */
+const TURN_MS = 3;
 
-/** Says when work that runs in this thread has to let others run. */
+/** The turns of one event loop, of which only one is had at a time. */
+interface Loop {
+  /** When the turn at present is over. */
+  end: number;
+  /** Who waits for a turn, in order. */
+  readonly waiting: (() => void)[];
+}
+
+const loops = new WeakMap<Runtime, Loop>();
+
+/**
+ * Says when work that runs in this thread has to let others run. All work under
+ * way shares the turns: two SSTs that are made at the same time take turns, and
+ * the event loop goes round between them.
+ */
 export class Turn {
   readonly #runtime: Runtime;
-  #end: number;
+  readonly #loop: Loop;
 
   /**
-   * Constructs a new {@linkcode Turn}, which begins now.
+   * Constructs a new {@linkcode Turn}, which begins now, unless other work is at it.
    *
    * @param runtime Whose clock and event loop.
    */
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
-    this.#end = runtime.monotonicMs() + TURN_MS;
+    this.#loop = loops.get(runtime) ?? { end: -Infinity, waiting: [] };
+    loops.set(runtime, this.#loop);
+    const { end, waiting } = this.#loop;
+    const now = runtime.monotonicMs();
+    // What is only just over may still be going on, up to its next check.
+    if (waiting.length === 0 && now > end + TURN_MS) {
+      this.#loop.end = now + TURN_MS;
+    }
   }
 
   /**
@@ -29,9 +50,19 @@ export class Turn {
    * @returns What to wait for; `undefined`: go on.
    */
   check(): Promise<void> | undefined {
-    if (this.#runtime.monotonicMs() < this.#end) return undefined;
-    return this.#runtime.yield().then(() => {
-      this.#end = this.#runtime.monotonicMs() + TURN_MS;
+    if (this.#runtime.monotonicMs() < this.#loop.end) return undefined;
+    return new Promise((resolve) => {
+      if (this.#loop.waiting.push(resolve) === 1) this.#next();
+    });
+  }
+
+  /** Gives the first who waits a turn, once others had theirs. */
+  #next(): void {
+    const { waiting } = this.#loop;
+    void this.#runtime.yield().then(() => {
+      this.#loop.end = this.#runtime.monotonicMs() + TURN_MS;
+      waiting.shift()!();
+      if (waiting.length > 0) this.#next();
     });
   }
 }
