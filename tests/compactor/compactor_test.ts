@@ -1,3 +1,4 @@
+import { Admin } from "../../mod.ts";
 import type { DbError } from "../../lib/base/errors.ts";
 import type { TieredSpec } from "../../lib/format/compactions.ts";
 import { MemoryStore } from "../../lib/object_store/memory_store.ts";
@@ -297,6 +298,8 @@ for (const formatTarget of ["interop", "0.15"] as const) {
       const what = `after ${store.describe(changes - 1)}`;
       const left = await store.at(changes);
       await assertWhole(left);
+      // Nor may a collector of another process delete what is still needed.
+      await collectLater(left);
       await using next = compactorOf(left, { formatTarget, settings });
       await next.compactor.compactNow({ full: false });
       assertEquals(await contentOf(left), before, what);
@@ -307,6 +310,19 @@ for (const formatTarget of ["interop", "0.15"] as const) {
       await assertWhole(left);
       const { compactions } = (await stateOf(left))!;
       assertEquals(compactions.length, 1, what);
+      await next.compactor.stop();
+      await collectLater(left);
+      await assertWhole(left);
+      assertEquals(await contentOf(left), before, what);
     }
   });
+}
+
+/** Collects as if all files were an hour older. */
+async function collectLater(store: MemoryStore): Promise<void> {
+  const runtime = new ManualRuntime({ now: Date.now() + 3_600_000 });
+  const { failures } = await Admin.open("db", { store, runtime }).runGc({
+    settings: { wal_fence_options: { dry_run: false } },
+  });
+  assertEquals(failures, []);
 }
