@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { sharedKernel } from "../../lib/db/shared_kernel.ts";
 import { FaultStore, ManualRuntime } from "../../lib/testing/mod.ts";
 import {
   type CompactionScheduler,
@@ -28,6 +29,8 @@ const text = (bytes: Uint8Array | undefined) =>
   bytes && new TextDecoder().decode(bytes);
 
 async function setUp(options: Partial<DbOptions> = {}) {
+  // Compiling takes real time, which the manual clock does not wait for.
+  await sharedKernel();
   const runtime = new ManualRuntime();
   const store = new FaultStore(new MemoryStore({ runtime }), { runtime });
   const db = await runtime.run(
