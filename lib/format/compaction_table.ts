@@ -136,12 +136,27 @@ export function writeCompaction(
     [0, "ref", id],
     [1, "u8", spec.kind === "tiered" ? TIERED : DRAIN],
     [2, "ref", specRef],
-    [3, "u8", STATUSES.indexOf(compaction.status)],
+    [3, "u8", STATUSES.indexOf(statusFor(compaction, version))],
     [4, "ref", outputsRef],
     [5, "ref", workerRef],
     [6, "u8", contextRef === undefined ? 0 : TIERED_CONTEXT],
     [7, "ref", contextRef],
   ]);
+}
+
+/**
+ * Version 1 does not say which run L0 alone becomes, and SlateDB takes run 0. It
+ * checks that for what is submitted, as 0.12 takes everything to be once the
+ * compactor is gone. 0.15 goes on with what is running unchecked: two jobs that
+ * seem to make run 0 end its worker, again after each start.
+ */
+function statusFor(
+  { spec, status }: Compaction,
+  version: 1 | 2,
+): CompactionStatus {
+  const isVague = version === 1 && spec.kind === "tiered" &&
+    spec.runIds.length === 0;
+  return isVague && status === "running" ? "submitted" : status;
 }
 
 function writeSpec(

@@ -80,7 +80,8 @@ test("Compactor.stop() comes to its end at whichever request the store goes down
     const first = compactorOf(dying, { ...OLD, runtime: past });
     first.compactor.compactNow().catch(() => {});
     await until(past, () => dying.count("put", "compacted/") > 0);
-    assertEquals((await stateOf(memory))?.compactions[0]?.status, "running");
+    // Version 1 does not say of L0 alone that it runs.
+    assertEquals((await stateOf(memory))?.compactions[0]?.status, "submitted");
 
     faults.plan = () => faults.calls.length > requests ? DOWN : undefined;
     const made = compactorOf(store, { ...NEW, runtime });

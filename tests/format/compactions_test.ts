@@ -120,6 +120,19 @@ test("decodeCompactions() does not know where version 1 puts L0 alone", () => {
   assertEquals((again!.spec as TieredSpec).destination, 4);
 });
 
+test("encodeCompactions() does not say of L0 alone that it runs, where it cannot say into which run", () => {
+  const alone = { ...SPEC, runIds: [], destination: 4 };
+  const statusesOf = (version: 1 | 2) =>
+    roundTrip(state(
+      version,
+      compaction({ spec: alone }),
+      compaction({ spec: alone, status: "completed" }),
+      compaction(),
+    )).compactions.map(({ status }) => status);
+  assertEquals(statusesOf(1), ["submitted", "completed", "running"]);
+  assertEquals(statusesOf(2), ["running", "completed", "running"]);
+});
+
 test("decodeCompactions() takes the lowest run for the destination in version 1", () => {
   const spec = { ...SPEC, runIds: [9, 2, 5], destination: 2 };
   const [read] = roundTrip(state(1, compaction({ spec }))).compactions;
