@@ -37,8 +37,8 @@ import { openShale, type ShaleOpen } from "./shale.ts";
 /** Starts a judge; each case disposes of its own. */
 export type StartJudge = () => Promise<Judge>;
 
-/** What one round of operations leaves in the model. */
-async function applyJudge(
+/** Has a judge do operations, and the model with it. */
+export async function applyJudge(
   judge: Judge,
   model: ModelDb,
   ops: readonly Op[],
@@ -50,7 +50,8 @@ async function applyJudge(
   }
 }
 
-async function applyShale(
+/** Has Shale do operations, and the model with it. */
+export async function applyShale(
   db: Db,
   model: ModelDb,
   ops: readonly Op[],

@@ -11,7 +11,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { Op, RowLine } from "../support/op.ts";
+import type { Op, RowLine, RowOp } from "../support/op.ts";
 
 /** Where a database is. */
 export interface JudgeStore {
@@ -23,8 +23,10 @@ export interface JudgeStore {
   readonly path: string;
   /** Bytes of the segment prefix. */
   readonly segment?: number;
-  /** `bloom:10`, `prefix:8` (whole key and prefix), `only:8`, with commas. */
+  /** `bloom:10`, `prefix:8` (whole key and prefix), `only:8`, `last`, with commas. */
   readonly filters?: string;
+  /** The merge operator; concatenation unless given. */
+  readonly merge?: "concat" | "sum" | "max";
   /** Whether every block is stored with one added to each byte. */
   readonly transform?: boolean;
 }
@@ -37,23 +39,62 @@ export interface JudgeOpen extends JudgeStore {
   readonly blockKib?: number;
 }
 
+/** Which checkpoint is made. */
+export interface JudgeCheckpoint {
+  readonly name?: string;
+  readonly lifetimeMs?: number;
+  /** Id of the checkpoint it is made of. */
+  readonly source?: string;
+}
+
 /** What a judge is asked. */
 export type JudgeRequest =
   | ({ readonly do: "open" } & JudgeOpen)
-  | ({ readonly do: "read" } & JudgeStore)
+  | ({ readonly do: "read"; readonly checkpoint?: string } & JudgeStore)
   | { readonly do: "apply"; readonly ops: readonly Op[] }
   | { readonly do: "rows"; readonly prefix?: string }
   | { readonly do: "close" | "die" }
+  | OnlyRustRequest;
+
+/** What the judge over the published crate is asked alone. */
+export type OnlyRustRequest =
   | ({ readonly do: "gc"; readonly options: unknown } & JudgeStore)
-  | ({ readonly do: "manifest" } & JudgeStore);
+  | ({ readonly do: "manifest" | "compactions" } & JudgeStore)
+  | ({ readonly do: "submit"; readonly spec: unknown } & JudgeStore)
+  | ({ readonly do: "checkpoint" } & JudgeCheckpoint & JudgeStore)
+  | ({ readonly do: "checkpoints"; readonly name?: string } & JudgeStore)
+  | ({
+    readonly do: "refreshCheckpoint" | "deleteCheckpoint";
+    readonly id: string;
+    readonly lifetimeMs?: number;
+  } & JudgeStore)
+  | ({ readonly do: "writerCheckpoint" } & JudgeCheckpoint)
+  | { readonly do: "transact"; readonly ops: readonly RowOp[] }
+  | { readonly do: "rows"; readonly of: "snapshot" | "reader" }
+  | { readonly do: "snapshot" }
+  | ({ readonly do: "openReader" } & JudgeStore)
+  // At most one compactor or worker; `end` waits for it to end by itself.
+  | (
+    & { readonly do: "compactor" | "worker"; readonly options: unknown }
+    & JudgeStore
+  )
+  | { readonly do: "stop" | "end" };
 
 /** SlateDB refused; `kind` and `reason` are as in its own errors. */
 export class JudgeError extends Error {
   readonly kind: string;
   readonly reason: string | undefined;
 
-  constructor(failure: { kind: string; reason?: string; message: string }) {
-    super(failure.message);
+  /**
+   * @param failure What the judge answered.
+   * @param stderr What it wrote to stderr so far, such as a panic.
+   */
+  constructor(
+    failure: { kind: string; reason?: string; message: string },
+    stderr: string,
+  ) {
+    const said = stderr === "" ? "" : `; it said: ${stderr}`;
+    super(failure.message + said);
     this.name = "JudgeError";
     this.kind = failure.kind;
     this.reason = failure.reason ?? undefined;
@@ -153,7 +194,7 @@ export class Judge implements AsyncDisposable {
       );
     }
     const answer = JSON.parse(line.value) as Answer;
-    if ("error" in answer) throw new JudgeError(answer.error);
+    if ("error" in answer) throw new JudgeError(answer.error, this.#stderr);
     return answer.ok;
   }
 

@@ -57,7 +57,7 @@ export interface Layout {
   readonly formatTarget?: FormatTarget;
   /** Bytes of the segment prefix. */
   readonly segment?: number;
-  /** `bloom:10`, `prefix:8` (whole key and prefix), `only:8`, with commas. */
+  /** `bloom:10`, `prefix:8` (whole key and prefix), `only:8`, `last`, with commas. */
   readonly filters?: string;
 }
 
@@ -94,6 +94,12 @@ export const NEWER_LAYOUTS: readonly Layout[] = [
     settings: { min_filter_keys: 1 },
   },
   {
+    name: "filters of one's own",
+    formatTarget: "0.15",
+    filters: "bloom:10,last,prefix:2",
+    settings: { min_filter_keys: 1 },
+  },
+  {
     name: "segments and filters, Lz4",
     formatTarget: "0.15",
     segment: 1,
@@ -102,10 +108,33 @@ export const NEWER_LAYOUTS: readonly Layout[] = [
   },
 ];
 
+/** A policy of one's own: which bytes the keys of an SST end with. */
+const LAST_BYTES: FilterPolicy = {
+  name: "last-byte",
+  newBuilder() {
+    const bits = new Uint8Array(32);
+    return {
+      add({ key }) {
+        const last = key.at(-1)!;
+        bits[last >> 3]! |= 1 << (last & 7);
+      },
+      finish: () => bits,
+    };
+  },
+  decode: (bits) => ({
+    mayContain(bytes, kind) {
+      const last = bytes.at(-1);
+      if (kind === "prefix" || last === undefined) return true;
+      return (bits[last >> 3]! & (1 << (last & 7))) !== 0;
+    },
+  }),
+};
+
 /** The policies that a layout's filters are. */
-function policiesOf(filters: string): FilterPolicy[] {
+export function policiesOf(filters: string): FilterPolicy[] {
   return filters.split(",").map((text): FilterPolicy => {
     const [kind, number] = text.split(":");
+    if (kind === "last") return LAST_BYTES;
     if (kind === "bloom") return { bitsPerKey: Number(number) };
     const prefixExtractor = fixedPrefix(Number(number));
     return { wholeKeys: kind === "prefix", prefixExtractor, bitsPerKey: 10 };

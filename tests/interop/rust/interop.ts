@@ -27,6 +27,8 @@ import {
 import { LAYOUTS, NEWER_LAYOUTS } from "../layouts.ts";
 import { openShale, plusOne } from "../shale.ts";
 import { buildRustJudge } from "./build.ts";
+import { testCompactions } from "./compactions.ts";
+import { testJobs } from "./jobs.ts";
 
 const start = await buildRustJudge();
 
@@ -68,6 +70,9 @@ for (const kind of KINDS) {
 test("SlateDB 0.15.0 reads a run that Shale made of SSTs as they were", () => {
   return theyReadMoved(start);
 });
+
+testCompactions(start);
+testJobs(start);
 
 /** What a row says, without when it was written. */
 const bare = ({ k, v, seq, expire_ts }: RowLine) => ({ k, v, seq, expire_ts });

@@ -4,7 +4,11 @@
 //! stdout, in order: `{"ok": …}`, or `{"error": {"kind", "reason", "message"}}`.
 //! Requests and operations are described in `../judge.ts`, which also speaks to
 //! the twin of this program over the npm binding. The merge operator is
-//! concatenation, the transformer adds one to every byte.
+//! concatenation unless a request says otherwise, the transformer adds one to
+//! every byte.
+mod admin;
+mod background;
+mod components;
 mod request;
 mod session;
 

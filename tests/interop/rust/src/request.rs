@@ -1,11 +1,9 @@
 //! What a request may say: operations, options, bytes in hex.
-use bytes::Bytes;
+use serde::{de::DeserializeOwned, Serialize};
 use serde_json::{json, Value};
-use slatedb::config::{MergeOptions, PutOptions, Settings, Ttl, WriteOptions};
-use slatedb::{
-    BlockTransformer, BloomFilterPolicy, CloseReason, ErrorKind, FilterPolicy, MergeOperator,
-    MergeOperatorError, PrefixExtractor, PrefixTarget, SstBlockSize, WriteBatch,
-};
+use slatedb::config::{MergeOptions, PutOptions, Ttl, WriteOptions};
+use slatedb::object_store::local::LocalFileSystem;
+use slatedb::{CloseReason, ErrorKind, SstBlockSize, WriteBatch};
 use std::sync::Arc;
 
 /// Why a request failed: SlateDB's own error, or a request that makes no sense.
@@ -46,73 +44,6 @@ pub fn nonsense(message: impl std::fmt::Display) -> Failure {
     Failure::Judge(message.to_string())
 }
 
-/// Puts the operand after what is there.
-pub struct Concat;
-
-impl MergeOperator for Concat {
-    fn merge(
-        &self,
-        _key: &Bytes,
-        existing: Option<Bytes>,
-        operand: Bytes,
-    ) -> Result<Bytes, MergeOperatorError> {
-        let mut value = existing.map(|bytes| bytes.to_vec()).unwrap_or_default();
-        value.extend_from_slice(&operand);
-        Ok(value.into())
-    }
-}
-
-/// The first so many bytes of a key.
-pub struct FixedPrefix {
-    bytes: usize,
-    name: String,
-}
-
-impl FixedPrefix {
-    pub fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self {
-            bytes,
-            name: format!("fixed{bytes}"),
-        })
-    }
-}
-
-impl PrefixExtractor for FixedPrefix {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn prefix_len(&self, target: &PrefixTarget) -> Option<usize> {
-        let length = match target {
-            PrefixTarget::Point(key) => key.len(),
-            PrefixTarget::Prefix(prefix) => prefix.len(),
-        };
-        (length >= self.bytes).then_some(self.bytes)
-    }
-}
-
-/// Adds one to every byte.
-pub struct PlusOne;
-
-#[async_trait::async_trait]
-impl BlockTransformer for PlusOne {
-    async fn encode(&self, data: Bytes) -> Result<Bytes, slatedb::Error> {
-        Ok(data
-            .iter()
-            .map(|byte| byte.wrapping_add(1))
-            .collect::<Vec<_>>()
-            .into())
-    }
-
-    async fn decode(&self, data: Bytes) -> Result<Bytes, slatedb::Error> {
-        Ok(data
-            .iter()
-            .map(|byte| byte.wrapping_sub(1))
-            .collect::<Vec<_>>()
-            .into())
-    }
-}
-
 pub fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -146,35 +77,31 @@ pub fn block_size(request: &Value) -> Result<Option<SstBlockSize>, Failure> {
     }))
 }
 
-/// `bloom:10,prefix:4,only:4`: the whole key; whole key and prefix; the prefix alone.
-pub fn filter_policies(request: &Value) -> Result<Option<Vec<Arc<dyn FilterPolicy>>>, Failure> {
-    let Some(text) = request["filters"].as_str() else {
-        return Ok(None);
-    };
-    let mut policies: Vec<Arc<dyn FilterPolicy>> = Vec::new();
-    for part in text.split(',') {
-        let (kind, number) = part.split_once(':').ok_or_else(|| nonsense(part))?;
-        let number: usize = number.parse().map_err(nonsense)?;
-        let by_prefix =
-            || BloomFilterPolicy::new(10).with_prefix_extractor(FixedPrefix::new(number));
-        policies.push(Arc::new(match kind {
-            "bloom" => BloomFilterPolicy::new(number as u32),
-            "prefix" => by_prefix(),
-            "only" => by_prefix().with_whole_key_filtering(false),
-            other => return Err(nonsense(format!("unknown filter {other}"))),
-        }));
-    }
-    Ok(Some(policies))
-}
-
-/// The defaults with the request's `settings` laid over them.
-pub fn settings(request: &Value) -> Result<Settings, Failure> {
-    let mut all = serde_json::to_value(Settings::default()).map_err(nonsense)?;
-    overlay(&mut all, &request["settings"]);
+/// The defaults with member `name` of the request laid over them.
+pub fn options<Options>(request: &Value, name: &str) -> Result<Options, Failure>
+where
+    Options: Default + Serialize + DeserializeOwned,
+{
+    let mut all = serde_json::to_value(Options::default()).map_err(nonsense)?;
+    overlay(&mut all, &request[name]);
     serde_json::from_value(all).map_err(nonsense)
 }
 
-pub fn overlay(base: &mut Value, over: &Value) {
+/// Member `name` as whatever it must be.
+pub fn member<Member: DeserializeOwned>(request: &Value, name: &str) -> Result<Member, Failure> {
+    serde_json::from_value(request[name].clone()).map_err(nonsense)
+}
+
+/// The object store in the directory that member `name` names.
+pub fn directory(request: &Value, name: &str) -> Result<Arc<LocalFileSystem>, Failure> {
+    let path = text_of(request, name)?;
+    std::fs::create_dir_all(path).map_err(nonsense)?;
+    Ok(Arc::new(
+        LocalFileSystem::new_with_prefix(path).map_err(nonsense)?,
+    ))
+}
+
+fn overlay(base: &mut Value, over: &Value) {
     match over {
         Value::Object(members) if base.is_object() => {
             for (name, value) in members {

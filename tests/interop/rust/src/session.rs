@@ -1,15 +1,18 @@
-//! One judge's databases: at most one open writer, and readers as they are asked for.
+//! One judge's databases: at most one open writer with a snapshot of it, one kept
+//! reader, one compactor or worker of its own, and readers as they are asked for.
+use crate::admin;
+use crate::background::Background;
+use crate::components::{filter_policies, merge_operator, FixedPrefix, PlusOne};
 use crate::request::{
-    batch_of, block_size, bytes_of, filter_policies, merge_options, nonsense, overlay, put_options,
-    settings, text_of, to_hex, write_options, Concat, Failure, FixedPrefix, PlusOne,
+    batch_of, block_size, bytes_of, directory, member, merge_options, nonsense, options,
+    put_options, text_of, to_hex, write_options, Failure,
 };
 use serde_json::{json, Value};
-use slatedb::admin::Admin;
-use slatedb::config::{
-    CheckpointOptions, CheckpointScope, FlushOptions, FlushType, GarbageCollectorOptions,
+use slatedb::config::{CheckpointScope, FlushOptions, FlushType};
+use slatedb::{
+    Db, DbIterator, DbReadOps, DbReader, DbReaderMode, DbSnapshot, DbTransaction, IsolationLevel,
+    KeyValue,
 };
-use slatedb::object_store::local::LocalFileSystem;
-use slatedb::{Db, DbIterator, DbReader, DbReaderMode, KeyValue};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,39 +20,61 @@ use std::time::Duration;
 #[derive(Default)]
 pub struct Session {
     writer: Option<Db>,
+    snapshot: Option<Arc<DbSnapshot>>,
+    reader: Option<DbReader>,
+    background: Option<Background>,
 }
 
 impl Session {
     pub async fn answer(&mut self, request: &Value) -> Result<Value, Failure> {
+        if let Some(value) = admin::answer(request).await? {
+            return Ok(value);
+        }
         match text_of(request, "do")? {
-            "open" => self.open(request).await,
-            "apply" => self.apply(request).await,
-            "rows" => {
-                let db = self.writer()?;
-                let rows = drain(scan_writer(db, request).await?).await?;
-                check_gets(&rows, |key| db.get(key)).await?;
-                Ok(rows_json(&rows))
+            "open" => self.open(request).await?,
+            "apply" => return self.apply(request).await,
+            "transact" => return transact(self.writer()?, request).await,
+            "rows" => return self.rows(request).await,
+            "get" => {
+                let value = self.writer()?.get(bytes_of(request, "k")?).await?;
+                return Ok(json!(value.map(|value| to_hex(&value))));
             }
-            "get" => Ok(json!(self
-                .writer()?
-                .get(bytes_of(request, "k")?)
-                .await?
-                .map(|value| to_hex(&value)))),
+            "snapshot" => self.snapshot = Some(self.writer()?.snapshot().await?),
+            "writerCheckpoint" => {
+                let made = self
+                    .writer()?
+                    .create_checkpoint(CheckpointScope::All, &admin::checkpoint_options(request)?)
+                    .await?;
+                return Ok(json!({ "id": made.id.to_string(), "manifest_id": made.manifest_id }));
+            }
             "close" => {
+                self.snapshot = None;
                 let db = self
                     .writer
                     .take()
                     .ok_or_else(|| nonsense("no writer is open"))?;
                 db.close().await?;
-                Ok(Value::Null)
             }
-            "read" => read(request).await,
-            "gc" => collect(request).await,
-            "manifest" => manifest(request).await,
+            "read" => {
+                let reader = open_reader(request, DbReaderMode::FollowLatest).await?;
+                let rows = checked_rows(&reader).await?;
+                reader.close().await?;
+                return Ok(rows_json(&rows));
+            }
+            // It keeps its files by checkpoints of its own.
+            "openReader" => {
+                let mode = DbReaderMode::ManagedCheckpoint;
+                self.reader = Some(open_reader(request, mode).await?);
+            }
+            "compactor" => self.background = Some(Background::compactor(request)?),
+            "worker" => self.background = Some(Background::worker(request).await?),
+            "stop" => self.take_background()?.stop().await?,
+            "end" => self.take_background()?.end().await?,
             // No close, no flush: the process simply ends.
             "die" => std::process::exit(0),
-            other => Err(nonsense(format!("unknown request {other}"))),
+            other => return Err(nonsense(format!("unknown request {other}"))),
         }
+        Ok(Value::Null)
     }
 
     fn writer(&self) -> Result<&Db, Failure> {
@@ -58,13 +83,19 @@ impl Session {
             .ok_or_else(|| nonsense("no writer is open"))
     }
 
-    async fn open(&mut self, request: &Value) -> Result<Value, Failure> {
+    fn take_background(&mut self) -> Result<Background, Failure> {
+        self.background
+            .take()
+            .ok_or_else(|| nonsense("nothing runs"))
+    }
+
+    async fn open(&mut self, request: &Value) -> Result<(), Failure> {
         let mut builder = Db::builder(
             text_of(request, "path")?.to_string(),
             directory(request, "store")?,
         )
-        .with_settings(settings(request)?)
-        .with_merge_operator(Arc::new(Concat));
+        .with_settings(options(request, "settings")?)
+        .with_merge_operator(merge_operator(request)?);
         if !request["walStore"].is_null() {
             builder = builder.with_wal_object_store(directory(request, "walStore")?);
         }
@@ -81,21 +112,64 @@ impl Session {
             builder = builder.with_block_transformer(Arc::new(PlusOne));
         }
         self.writer = Some(builder.build().await?);
-        Ok(Value::Null)
+        Ok(())
     }
 
     /// Applies operations in order, and answers the sequence number of each write.
     async fn apply(&self, request: &Value) -> Result<Value, Failure> {
         let db = self.writer()?;
         let mut seqs = Vec::new();
-        for op in request["ops"]
-            .as_array()
-            .ok_or_else(|| nonsense("no `ops`"))?
-        {
+        for op in ops_of(request)? {
             seqs.push(apply_one(db, op).await?);
         }
         Ok(json!(seqs))
     }
+
+    /// Rows of the writer, of its snapshot, or of the kept reader.
+    async fn rows(&self, request: &Value) -> Result<Value, Failure> {
+        let rows = match request["of"].as_str().unwrap_or("writer") {
+            "snapshot" => {
+                let held = self.snapshot.as_ref();
+                checked_rows(&**held.ok_or_else(|| nonsense("no snapshot is held"))?).await?
+            }
+            "reader" => {
+                let held = self.reader.as_ref();
+                checked_rows(held.ok_or_else(|| nonsense("no reader is open"))?).await?
+            }
+            _ if request["prefix"].is_null() => checked_rows(self.writer()?).await?,
+            _ => {
+                let db = self.writer()?;
+                let rows = db.scan_prefix(bytes_of(request, "prefix")?, ..).await?;
+                let rows = drain(rows).await?;
+                check_gets(db, &rows).await?;
+                rows
+            }
+        };
+        Ok(rows_json(&rows))
+    }
+}
+
+fn ops_of(request: &Value) -> Result<&Vec<Value>, Failure> {
+    request["ops"]
+        .as_array()
+        .ok_or_else(|| nonsense("no `ops`"))
+}
+
+/// One serializable transaction that reads each key before it writes it.
+async fn transact(db: &Db, request: &Value) -> Result<Value, Failure> {
+    let transaction: DbTransaction = db.begin(IsolationLevel::SerializableSnapshot).await?;
+    for op in ops_of(request)? {
+        let (key, value) = (bytes_of(op, "k")?, bytes_of(op, "v")?);
+        transaction.get(&key).await?;
+        match text_of(op, "op")? {
+            "put" => transaction.put_with_options(key, value, &put_options(op))?,
+            "merge" => transaction.merge_with_options(key, value, &merge_options(op))?,
+            "delete" => transaction.delete(key)?,
+            other => return Err(nonsense(format!("unknown row {other}"))),
+        }
+    }
+    let handle = transaction.commit().await?;
+    Ok(json!(handle.map(|handle| handle.seqnum())))
 }
 
 async fn apply_one(db: &Db, op: &Value) -> Result<Option<u64>, Failure> {
@@ -117,15 +191,6 @@ async fn apply_one(db: &Db, op: &Value) -> Result<Option<u64>, Failure> {
             tokio::time::sleep(Duration::from_millis(op["ms"].as_u64().unwrap_or(0))).await;
             return Ok(None);
         }
-        "checkpoint" => {
-            let options = CheckpointOptions {
-                lifetime: op["lifetime_s"].as_u64().map(Duration::from_secs),
-                name: op["name"].as_str().map(String::from),
-                source: None,
-            };
-            db.create_checkpoint(CheckpointScope::All, &options).await?;
-            return Ok(None);
-        }
         other => return Err(nonsense(format!("unknown operation {other}"))),
     };
     Ok(Some(handle.seqnum()))
@@ -136,21 +201,18 @@ async fn flush(db: &Db, flush_type: FlushType) -> Result<Option<u64>, Failure> {
     Ok(None)
 }
 
-async fn scan_writer(db: &Db, request: &Value) -> Result<DbIterator, Failure> {
-    if request["prefix"].is_null() {
-        return Ok(db.scan(..).await?);
-    }
-    Ok(db.scan_prefix(bytes_of(request, "prefix")?, ..).await?)
-}
-
-/// Opens a reader that writes nothing, and answers every row it sees.
-async fn read(request: &Value) -> Result<Value, Failure> {
+/// Opens a reader; unless it follows the latest manifest, it writes checkpoints.
+async fn open_reader(request: &Value, mode: DbReaderMode) -> Result<DbReader, Failure> {
+    let mode = match request["checkpoint"].is_null() {
+        true => mode,
+        false => DbReaderMode::Checkpoint(member(request, "checkpoint")?),
+    };
     let mut builder = DbReader::builder(
         text_of(request, "path")?.to_string(),
         directory(request, "store")?,
     )
-    .with_reader_mode(DbReaderMode::FollowLatest)
-    .with_merge_operator(Arc::new(Concat));
+    .with_reader_mode(mode)
+    .with_merge_operator(merge_operator(request)?);
     if !request["walStore"].is_null() {
         builder = builder.with_wal_object_store(directory(request, "walStore")?);
     }
@@ -163,42 +225,14 @@ async fn read(request: &Value) -> Result<Value, Failure> {
     if request["transform"] == true {
         builder = builder.with_block_transformer(Arc::new(PlusOne));
     }
-    let reader = builder.build().await?;
-    let rows = drain(reader.scan(..).await?).await?;
-    check_gets(&rows, |key| reader.get(key)).await?;
-    reader.close().await?;
-    Ok(rows_json(&rows))
+    Ok(builder.build().await?)
 }
 
-async fn collect(request: &Value) -> Result<Value, Failure> {
-    let mut options = serde_json::to_value(GarbageCollectorOptions::default()).map_err(nonsense)?;
-    overlay(&mut options, &request["options"]);
-    let options = serde_json::from_value(options).map_err(nonsense)?;
-    let admin = Admin::builder(
-        text_of(request, "path")?.to_string(),
-        directory(request, "store")?,
-    )
-    .build();
-    admin.run_gc_once(options).await.map_err(nonsense)?;
-    Ok(Value::Null)
-}
-
-async fn manifest(request: &Value) -> Result<Value, Failure> {
-    let admin = Admin::builder(
-        text_of(request, "path")?.to_string(),
-        directory(request, "store")?,
-    )
-    .build();
-    let manifest = admin.read_manifest(None).await.map_err(nonsense)?;
-    serde_json::to_value(manifest).map_err(nonsense)
-}
-
-fn directory(request: &Value, name: &str) -> Result<Arc<LocalFileSystem>, Failure> {
-    let path = text_of(request, name)?;
-    std::fs::create_dir_all(path).map_err(nonsense)?;
-    Ok(Arc::new(
-        LocalFileSystem::new_with_prefix(path).map_err(nonsense)?,
-    ))
+/// Every row of a scan, each checked by `get`.
+async fn checked_rows<Reads: DbReadOps + Sync>(db: &Reads) -> Result<Vec<KeyValue>, Failure> {
+    let rows = drain(db.scan::<std::ops::RangeFull>(..).await?).await?;
+    check_gets(db, &rows).await?;
+    Ok(rows)
 }
 
 async fn drain(mut rows: DbIterator) -> Result<Vec<KeyValue>, Failure> {
@@ -210,13 +244,12 @@ async fn drain(mut rows: DbIterator) -> Result<Vec<KeyValue>, Failure> {
 }
 
 /// A scan finds rows that a wrong filter or index hides from `get`.
-async fn check_gets<'a, Get, Answer>(rows: &'a [KeyValue], get: Get) -> Result<(), Failure>
-where
-    Get: Fn(&'a [u8]) -> Answer,
-    Answer: std::future::Future<Output = Result<Option<bytes::Bytes>, slatedb::Error>>,
-{
+async fn check_gets<Reads: DbReadOps + Sync>(
+    db: &Reads,
+    rows: &[KeyValue],
+) -> Result<(), Failure> {
     for row in rows {
-        if get(&row.key).await?.as_ref() != Some(&row.value) {
+        if db.get(&row.key).await?.as_ref() != Some(&row.value) {
             return Err(nonsense(format!(
                 "get differs from scan at {}",
                 to_hex(&row.key)
