@@ -84,9 +84,14 @@ test("DESIGN 7.8: a reader's files stay though SlateDB 0.12.1 compacts and colle
   });
   const needed = await sstsOf(store);
   assertEquals(needed.length, 4);
-  await runtime.advance(3 * MINUTE);
   const admin = Admin.open("db", { store });
-  assertEquals((await admin.listCheckpoints("open view")).length, 1);
+  const views = () => admin.listCheckpoints("open view");
+  // The reader's clock is moved; its requests take real time.
+  for (let i = 0; i < 100 && (await views()).length === 0; i++) {
+    await runtime.advance(MINUTE / 4);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assertEquals((await views()).length, 1);
 
   await using judge = await startUniffiJudge();
   const place = { store: dir.path, path: "db" };
