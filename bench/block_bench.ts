@@ -249,18 +249,32 @@ measure("index_seek, random keys", ROWS, () => {
     exports.index_seek(whole.index, packed + n * KEY_BYTES, KEY_BYTES);
   }
 });
-measure("block_get, random keys", ROWS, () => {
-  for (let n = 0; n < ROWS; n++) {
-    const at = places[n]!;
-    exports.block_get(
-      whole.pointers[at]!,
-      whole.bytes[at]!,
-      packed + n * KEY_BYTES,
-      KEY_BYTES,
-      1n << 62n,
-      found,
-    );
-  }
+const directories = whole.pointers.map((block, n) =>
+  exports.block_directory(block, whole.bytes[n]!)
+);
+const none = directories.map(() => 0);
+for (
+  const [how, by] of [["", none], ["with directory, ", directories]] as const
+) {
+  measure(`block_get, ${how}random keys`, ROWS, () => {
+    for (let n = 0; n < ROWS; n++) {
+      const at = places[n]!;
+      exports.block_get(
+        whole.pointers[at]!,
+        whole.bytes[at]!,
+        by[at]!,
+        packed + n * KEY_BYTES,
+        KEY_BYTES,
+        1n << 62n,
+        found,
+      );
+    }
+  });
+}
+measure("block_directory, per row", ROWS, () => {
+  whole.pointers.forEach((block, n) =>
+    kernel.free(exports.block_directory(block, whole.bytes[n]!))
+  );
 });
 measure("index_seek and block_get, key copied in", ROWS, () => {
   for (const key of order) {
@@ -269,7 +283,9 @@ measure("index_seek and block_get, key copied in", ROWS, () => {
     const at = exports.index_seek(whole.index, pointer, length);
     const block = whole.pointers[at]!;
     const bytes = whole.bytes[at]!;
-    exports.block_get(block, bytes, pointer, length, 1n << 62n, found);
+    const directory = directories[at]!;
+    const seqMax = 1n << 62n;
+    exports.block_get(block, bytes, directory, pointer, length, seqMax, found);
   }
 });
 

@@ -141,13 +141,39 @@ export class BlockCache {
   }
 
   /**
+   * Makes a block's directory, charged like the block; blocks call it themselves.
+   *
+   * @param block The block; stays where it is.
+   * @returns The kernel's pointer; 0 where there can be none.
+   */
+  direct(block: CachedBlock): number {
+    const { exports } = this.kernel;
+    const directory = exports.block_directory(block.pointer, block.bytes);
+    if (directory === 0) return 0;
+    this.#budget.chargeCache(this.#directoryBytes(directory));
+    block.pin();
+    this.#makeRoom(0);
+    block.unpin();
+    return directory;
+  }
+
+  /**
    * Frees a block that is neither cached nor pinned; blocks call it themselves.
    *
    * @param block The block.
    */
   release(block: CachedBlock): void {
+    const { directory } = block;
+    if (directory !== 0) {
+      this.#budget.chargeCache(-this.#directoryBytes(directory));
+      this.kernel.free(directory);
+    }
     this.#budget.chargeCache(-block.bytes);
-    this.kernel.exports.free(block.pointer);
+    this.kernel.free(block.pointer);
+  }
+
+  #directoryBytes(directory: number): number {
+    return this.kernel.u32[directory >> 2]!;
   }
 
   #makeRoom(bytes: number): void {

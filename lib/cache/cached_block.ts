@@ -17,11 +17,15 @@ export interface BlockOwner {
   evicted(index: number): void;
 }
 
-/** What frees a block: the cache it was made by. */
+/** The cache that a block was made by. */
 interface BlockHome {
+  /** Makes a block's directory: a pointer, or 0. */
+  direct(block: CachedBlock): number;
+  /** Frees a block. */
   release(block: CachedBlock): void;
 }
 
+const NOT_MADE = -1;
 /** More uses than this are not told apart. */
 const MAX_USES = 3;
 
@@ -45,6 +49,7 @@ export class CachedBlock {
   older: CachedBlock | undefined;
   /** Neighbour in the queue. */
   newer: CachedBlock | undefined;
+  #directory: number = NOT_MADE;
   #uses = 0;
   #pins = 0;
   readonly #home: BlockHome;
@@ -52,7 +57,7 @@ export class CachedBlock {
   /**
    * Constructs a new {@linkcode CachedBlock}, neither cached nor pinned.
    *
-   * @param home What frees it.
+   * @param home What made it, and frees it.
    * @param pointer Where it is.
    * @param bytes Its length.
    * @param index Its place among the owner's blocks.
@@ -71,6 +76,23 @@ export class CachedBlock {
   /** Whether somebody needs it where it is. */
   get pinned(): boolean {
     return this.#pins > 0;
+  }
+
+  /** Its directory, for the kernel's `block_get`; 0 where there is none. */
+  get directory(): number {
+    return this.#directory === NOT_MADE ? 0 : this.#directory;
+  }
+
+  /**
+   * Notes that a get asked for it and found it here. Only then is a directory
+   * worth its making: many a block is asked for once.
+   *
+   * @returns Its {@linkcode directory}, made by now.
+   */
+  revisit(): number {
+    this.touch();
+    if (this.#directory === NOT_MADE) this.#directory = this.#home.direct(this);
+    return this.#directory;
   }
 
   /** Notes that it was asked for. */

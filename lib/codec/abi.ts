@@ -29,7 +29,7 @@
  */
 
 /** Checked when the module is loaded; bumped with any change to this file. */
-export const ABI_VERSION = 5;
+export const ABI_VERSION = 6;
 
 /** Bytes of a row record before its key. */
 export const ROW_HEADER_BYTES = 40;
@@ -224,14 +224,24 @@ export const KERNEL_SYMBOLS = {
   block_check: { parameters: ["pointer", "u32"], result: "i32" },
   /** (A) `(v1 block, bytes, target u32 out[2]) -> rows | error`: rewrites a V1 block as V2 into memory it allocates; out is pointer and length. */
   block_from_v1: { parameters: ["pointer", "u32", "pointer"], result: "i32" },
+  /** (A) `(block, bytes) -> directory`, to give to `block_get` and then to `free`; its first u32 is how long it is. 0 where the block is empty or too long for one, or there is no memory. */
+  block_directory: { parameters: ["pointer", "u32"], result: "pointer" },
   /**
-   * `(block, bytes, key, key bytes, seq_max, found) -> 1 found | 0 not in this
+   * `(block, bytes, directory | 0, key, key bytes, seq_max, found) -> 1 found | 0 not in this
    * block nor any later one | 2 not here, but the next block may hold it`.
    * Finds the newest row of the key with seq <= seq_max; `found` is a row record
    * header whose link points to the value inside the block.
    */
   block_get: {
-    parameters: ["pointer", "u32", "pointer", "u32", "u64", "pointer"],
+    parameters: [
+      "pointer",
+      "u32",
+      "pointer",
+      "pointer",
+      "u32",
+      "u64",
+      "pointer",
+    ],
     result: "i32",
   },
 

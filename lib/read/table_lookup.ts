@@ -111,8 +111,9 @@ export function lookUp(
   let at = kernel.exports.index_seek(table.index, probe.pointer, probe.bytes);
   for (const { count } = blocks; at < count; at++) {
     let block = blocks.cached[at];
+    let directory = 0;
     if (block !== undefined) {
-      block.touch();
+      directory = block.revisit();
       table.metrics.hits?.blocks.add();
     } else {
       if (!table.synchronous) return WAIT;
@@ -120,7 +121,7 @@ export function lookUp(
       context.hold(block);
       probe.set(key);
     }
-    const answer = blockGet(context, block, seqMax);
+    const answer = blockGet(context, block, directory, seqMax);
     if (answer === FOUND) return found;
     if (answer !== MAYBE_NEXT) break;
   }
@@ -159,7 +160,12 @@ export async function lookUpAsync<Taken>(
     const [block] = await blocks.fetch(at, at + 1, read.cacheBlocks);
     try {
       probe.set(key);
-      const answer = blockGet(context, block!, read.seqMax);
+      const answer = blockGet(
+        context,
+        block!,
+        block!.directory,
+        read.seqMax,
+      );
       if (answer === FOUND) return take(context.found);
       if (answer !== MAYBE_NEXT) break;
     } finally {
@@ -175,6 +181,7 @@ export async function lookUpAsync<Taken>(
 function blockGet(
   context: ReadContext,
   block: CachedBlock,
+  directory: number,
   seqMax: bigint,
 ): number {
   const { kernel, probe, found } = context;
@@ -183,6 +190,7 @@ function blockGet(
   return kernel.exports.block_get(
     block.pointer,
     block.bytes,
+    directory,
     probe.pointer,
     probe.bytes,
     seqMax,

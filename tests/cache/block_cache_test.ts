@@ -5,6 +5,7 @@ import type { BlockOwner, CachedBlock } from "../../lib/cache/cached_block.ts";
 import { Kernel } from "../../lib/codec/kernel.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { test } from "../support/test.ts";
+import { encodeBlock, row } from "../codec/blocks.ts";
 
 const BLOCK_BYTES = 1000;
 
@@ -106,6 +107,46 @@ test("BlockCache frees a block that is not cached with its last pin", () => {
 
   assertEquals(budget.cacheUsed, 0);
   assertEquals(kernel.exports.memory_used(), before);
+});
+
+test("CachedBlock.revisit() makes a directory, charged and freed with the block", () => {
+  const { budget, cache, kernel, shelf } = createCache(4 * BLOCK_BYTES);
+  const before = kernel.exports.memory_used();
+  const rows = encodeBlock([row("put", "a", 1), row("put", "b", 1)]);
+  const pointer = cache.reserve(rows.length);
+  kernel.u8.set(rows, pointer);
+  const block = cache.block(pointer, rows.length, 0);
+  cache.add(block, shelf, false);
+  block.unpin();
+  assertEquals(block.directory, 0);
+
+  const directory = block.revisit();
+
+  assert(directory > 0);
+  assertEquals([block.revisit(), block.directory], [directory, directory]);
+  assertEquals(budget.cacheUsed, rows.length + 8 + 2 * 6);
+  cache.remove(block);
+  assertEquals(budget.cacheUsed, 0);
+  assertEquals(kernel.exports.memory_used(), before);
+});
+
+test("CachedBlock.revisit() makes room for its directory, but not by its own block", () => {
+  const rows = encodeBlock([row("put", "a", 1), row("put", "b", 1)]);
+  const { budget, cache, kernel, shelf } = createCache(2 * rows.length);
+  const blocks = [0, 1].map((index) => {
+    const pointer = cache.reserve(rows.length);
+    kernel.u8.set(rows, pointer);
+    const block = cache.block(pointer, rows.length, index);
+    cache.add(block, shelf, false);
+    shelf.blocks[index] = block;
+    block.unpin();
+    return block;
+  });
+
+  assert(blocks[0]!.revisit() > 0);
+
+  assertEquals(shelf.present, [0]);
+  assert(budget.cacheUsed <= budget.cacheBytes);
 });
 
 test("BlockCache does not cache what the budget has no room for", () => {

@@ -158,19 +158,21 @@ test("property: damaged blocks are rejected, or read without leaving them", () =
       );
       const pointer = kernel.copyIn(damaged);
       const found = kernel.alloc(40);
+      const directory = exports.block_directory(pointer, damaged.length);
       for (const { key } of rows) {
         const length = kernel.scratchKey(key);
-        const status = exports.block_get(
-          ...[pointer, damaged.length] as const,
-          ...[kernel.scratchPointer, length, 7n, found] as const,
-        );
-        if (status !== 1) continue;
-        const value = kernel.u32[found / 4 + 9]!;
-        const end = value + kernel.u32[found / 4 + 7]!;
-        assert(pointer <= value && end <= pointer + damaged.length);
+        for (const by of [0, directory]) {
+          const status = exports.block_get(
+            ...[pointer, damaged.length, by] as const,
+            ...[kernel.scratchPointer, length, 7n, found] as const,
+          );
+          if (status !== 1) continue;
+          const value = kernel.u32[found / 4 + 9]!;
+          const end = value + kernel.u32[found / 4 + 7]!;
+          assert(pointer <= value && end <= pointer + damaged.length);
+        }
       }
-      kernel.free(found);
-      kernel.free(pointer);
+      for (const part of [found, directory, pointer]) kernel.free(part);
     }),
     { numRuns: 500 },
   );

@@ -26,22 +26,39 @@ class Searchable {
   readonly #kernel: Kernel;
   readonly #pointer: number;
   readonly #bytes: number;
+  readonly #directory: number;
   readonly #found: number;
 
   constructor(kernel: Kernel, block: Uint8Array) {
     this.#kernel = kernel;
     this.#pointer = kernel.copyIn(block);
     this.#bytes = block.length;
+    this.#directory = kernel.exports.block_directory(
+      this.#pointer,
+      this.#bytes,
+    );
     this.#found = kernel.alloc(40);
   }
 
-  /** The row found, or the other two answers. */
+  /** The row found, or the other two answers: the same with a directory. */
   get(key: Uint8Array | string, seqMax = MAX_SEQ): Row | 0 | 2 {
+    const found = this.#get(key, seqMax, 0);
+    const directed = this.#get(key, seqMax, this.#directory);
+    assertEquals(showFound(directed), showFound(found));
+    return found;
+  }
+
+  #get(
+    key: Uint8Array | string,
+    seqMax: bigint,
+    directory: number,
+  ): Row | 0 | 2 {
     const kernel = this.#kernel;
     const length = kernel.scratchKey(key);
     const status = kernel.exports.block_get(
       this.#pointer,
       this.#bytes,
+      directory,
       kernel.scratchPointer,
       length,
       seqMax,
@@ -70,8 +87,9 @@ class Searchable {
   }
 
   free(): void {
-    this.#kernel.free(this.#pointer);
-    this.#kernel.free(this.#found);
+    for (const pointer of [this.#pointer, this.#directory, this.#found]) {
+      this.#kernel.free(pointer);
+    }
   }
 }
 
@@ -155,6 +173,20 @@ for (const [name, create] of KERNELS) {
     assertEquals(block.get("k", 0n), 0);
   });
 
+  test(`block_get() of the ${name} takes no key for another that differs where rows share`, () => {
+    const rows = ["a", "commonXXXX1", "commonXXXX2", "commonXXXX3"];
+    const encoded = encodeBlock(rows.map((key) => row("put", key, 1)));
+    const block = new Searchable(create(), encoded);
+    assertEquals(
+      ["commonWWWW2", "commonXXXX", "commonXXXX25"].map((key) =>
+        block.get(key)
+      ),
+      [0, 0, 0],
+    );
+    assertEquals(block.get("commonYYYY2"), 2);
+    assertEquals((block.get("commonXXXX2") as Row).seq, 1n);
+  });
+
   test(`block_get() of the ${name} takes a seq above 63 bits for what it is`, () => {
     const seq = MAX_SEQ - 1n;
     const rows = [{ ...row("put", "k", 0, "new"), seq }, row("put", "k", 5)];
@@ -196,6 +228,37 @@ for (const [name, create] of KERNELS) {
     assertEquals([20n, 8n, 6n, 4n, 3n].map(get), [9n, 8n, 6n, 4n, "none"]);
   });
 }
+
+test("block_directory() has four bytes of each key and its row's place", () => {
+  const kernel = KERNELS[0]![1]();
+  const rows = ["key/a", "key/abcdefgh", "key/abcdefgi", "key/b"].map((key) =>
+    row("put", key, 1, "v")
+  );
+  const block = kernel.copyIn(encodeBlock(rows));
+  const bytes = encodeBlock(rows).length;
+  const directory = kernel.exports.block_directory(block, bytes);
+  const { view } = kernel;
+  assertEquals(view.getUint32(directory, true), 8 + 4 * 6 + "key/".length);
+  assertEquals(view.getUint16(directory + 4, true), 4);
+  assertEquals(view.getUint16(directory + 6, true), "key/".length);
+  const windows = [0, 1, 2, 3].map((i) =>
+    view.getUint32(directory + 8 + 4 * i, true).toString(16)
+  );
+  assertEquals(windows, ["61000000", "61626364", "61626364", "62000000"]);
+  assertEquals(view.getUint16(directory + 24, true), 0);
+  assertEquals(toText(kernel.slice(directory + 32, 4)), "key/");
+});
+
+test("block_directory() has none for a block that is empty or past what an offset says", () => {
+  const kernel = KERNELS[0]![1]();
+  const large = encodeBlock([row("put", "k", 1, "v".repeat(0x10000))]);
+  const used = kernel.exports.memory_used();
+  const pointer = kernel.copyIn(large);
+  assertEquals(kernel.exports.block_directory(pointer, large.length), 0);
+  assertEquals(kernel.exports.block_directory(pointer, 0), 0);
+  kernel.free(pointer);
+  assertEquals(kernel.exports.memory_used(), used);
+});
 
 test("property: block_get() finds what a look at every row finds", () => {
   const kernels = KERNELS.map(([, create]) => create());

@@ -6,6 +6,15 @@
  * that shares more than that with it is smaller for the same reason.
  */
 import {
+  directoryOffset,
+  directoryRows,
+  directorySeek,
+  directorySkip,
+  directoryWindow,
+  wanted,
+  WINDOW,
+} from "./block_directory";
+import {
   loadU64,
   readRowHead,
   restartCount,
@@ -34,16 +43,22 @@ import {
 const FOUND: i32 = 1;
 const ABSENT: i32 = 0;
 const MAYBE_LATER: i32 = 2;
+const UNDECIDED: i32 = -1;
 
 /** See `block_get` in ../abi.ts. */
 export function block_get(
   block: usize,
   bytes: u32,
+  directory: usize,
   key: usize,
   keyBytes: u32,
   seqMax: u64,
   found: usize,
 ): i32 {
+  if (directory) {
+    const answer = findRow(block, directory, key, keyBytes, seqMax, found);
+    if (answer != UNDECIDED) return answer;
+  }
   const end = rowsEnd(block, bytes);
   let row = seekRestart(block, bytes, key, keyBytes, seqMax);
   let matched: u32 = 0;
@@ -67,6 +82,43 @@ export function block_get(
       }
     }
     row = tail + ROW_TAIL + timestampBytes(load<u8>(tail, 8));
+  }
+  return MAYBE_LATER;
+}
+
+/** The same by the block's directory, where windows and suffixes can tell. */
+function findRow(
+  block: usize,
+  directory: usize,
+  key: usize,
+  keyBytes: u32,
+  seqMax: u64,
+  found: usize,
+): i32 {
+  const first = directorySeek(directory, key, keyBytes);
+  if (first < 0) return UNDECIDED;
+  const rows = directoryRows(directory);
+  const shown = directorySkip(directory) + WINDOW;
+  for (let i: u32 = first; i < rows; i++) {
+    if (directoryWindow(directory, i) != wanted) return ABSENT;
+    const suffix = readRowHead(block + directoryOffset(directory, i));
+    const rowBytes = rowShared + rowSuffix;
+    let order: i32;
+    if (max(rowBytes, keyBytes) <= shown) {
+      order = <i32>rowBytes - <i32>keyBytes;
+    } else if (rowShared <= min(shown, keyBytes)) {
+      const rest = key + rowShared;
+      order = compareKeys(suffix, rowSuffix, rest, keyBytes - rowShared, 0);
+    } else {
+      return UNDECIDED;
+    }
+    if (order > 0) return ABSENT;
+    const value = suffix + rowSuffix;
+    const tail = value + rowValue;
+    if (!order && loadU64(tail) <= seqMax) {
+      report(found, keyBytes, value, tail);
+      return FOUND;
+    }
   }
   return MAYBE_LATER;
 }

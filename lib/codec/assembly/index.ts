@@ -1,5 +1,6 @@
 /** The kernel's exports; see ../abi.ts. One line per file. */
 export { block_check } from "./block_check";
+export { block_directory } from "./block_directory";
 export { block_get, index_seek } from "./block_seek";
 export { block_from_v1 } from "./block_v1";
 export { bloom_add, bloom_probe, bloom_probe_key } from "./bloom";
@@ -38,5 +39,5 @@ export { snappy_decode, snappy_encode, snappy_length } from "./snappy";
 
 /** See `ABI_VERSION` in ../abi.ts. */
 export function abi_version(): u32 {
-  return 5;
+  return 6;
 }

@@ -20,6 +20,7 @@ export type BlockExports = Pick<
   KernelExports,
   | "block_check"
   | "block_from_v1"
+  | "block_directory"
   | "block_get"
   | "index_seek"
   | "index_unpack"
@@ -39,7 +40,9 @@ export function createReferenceBlocks(memory: ReferenceMemory): BlockExports {
       decodeBlock(slice(block, bytes))?.length ?? AbiError.MALFORMED,
     block_from_v1: (block, bytes, target) =>
       fromV1(memory, slice(block, bytes), target),
-    block_get: (block, bytes, key, keyBytes, seqMax, found) => {
+    // Who looks at every row anyway has no use for one.
+    block_directory: () => 0,
+    block_get: (block, bytes, _directory, key, keyBytes, seqMax, found) => {
       const rows = decodeBlock(slice(block, bytes)) ?? [];
       const place = search(rows, slice(key, keyBytes), seqMax);
       if (typeof place === "number") return place;
