@@ -70,6 +70,11 @@ export class Child implements AsyncDisposable {
     return this.#stdout;
   }
 
+  /** What it wrote to stderr so far. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
   /** Writes to its stdin. */
   write(text: string): void {
     this.#child.stdin!.write(text);

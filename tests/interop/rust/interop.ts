@@ -29,6 +29,7 @@ import { openShale, plusOne } from "../shale.ts";
 import { buildRustJudge } from "./build.ts";
 import { testCompactions } from "./compactions.ts";
 import { testJobs } from "./jobs.ts";
+import { testProcesses } from "./processes.ts";
 
 const start = await buildRustJudge();
 
@@ -73,6 +74,7 @@ test("SlateDB 0.15.0 reads a run that Shale made of SSTs as they were", () => {
 
 testCompactions(start);
 testJobs(start);
+testProcesses(start);
 
 /** What a row says, without when it was written. */
 const bare = ({ k, v, seq, expire_ts }: RowLine) => ({ k, v, seq, expire_ts });
