@@ -27,6 +27,8 @@ import {
 import { LAYOUTS, NEWER_LAYOUTS } from "../layouts.ts";
 import { openShale, plusOne } from "../shale.ts";
 import { buildRustJudge } from "./build.ts";
+import { testCheckpoints } from "./checkpoints.ts";
+import { testCollections } from "./collections.ts";
 import { testCompactions } from "./compactions.ts";
 import { testJobs } from "./jobs.ts";
 import { testProcesses } from "./processes.ts";
@@ -75,6 +77,8 @@ test("SlateDB 0.15.0 reads a run that Shale made of SSTs as they were", () => {
 testCompactions(start);
 testJobs(start);
 testProcesses(start);
+testCollections(start);
+testCheckpoints(start);
 
 /** What a row says, without when it was written. */
 const bare = ({ k, v, seq, expire_ts }: RowLine) => ({ k, v, seq, expire_ts });
