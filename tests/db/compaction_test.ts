@@ -7,6 +7,7 @@
 import { sharedKernel } from "../../lib/db/shared_kernel.ts";
 import { FaultStore, ManualRuntime } from "../../lib/testing/mod.ts";
 import {
+  Admin,
   type CompactionScheduler,
   Db,
   type DbError,
@@ -90,6 +91,83 @@ test("Db.compact() of a handle without a compactor says where to ask", async () 
     assertEquals(db.status().compactor, undefined);
     await runtime.run(db.close());
   }
+});
+
+/** SSTs of L0, each with all keys. */
+async function layers(db: Db, count: number): Promise<void> {
+  for (let layer = 0; layer < count; layer++) {
+    for (let i = 0; i < 20; i++) await db.put(`k${i}`, `${layer}`, LATER);
+    await db.flush({ target: "memtable" });
+  }
+}
+
+test("Admin.submitCompaction(): the writer's compactor runs what fits, and what does not fit is refused", async () => {
+  const { runtime, store, db } = await setUp();
+  const admin = Admin.open("db", { store, runtime });
+  await layers(db, 2);
+  await runtime.run(db.compact());
+  await layers(db, 3);
+  const { tree } = (await admin.readManifest())!;
+  const [newest, ...older] = tree.l0.map(({ viewId }) => viewId);
+  const { runs } = tree;
+  // Ids are in order of time.
+  await runtime.advance(1000);
+
+  const above = await admin.submitCompaction({ l0ViewIds: older });
+  const stateOf = async (id: string) =>
+    (await admin.readCompaction(id))?.status;
+  for (let i = 0; await stateOf(above.id) !== "completed"; i++) {
+    assert(i < 1000, "it was never run");
+    await runtime.advance(100);
+  }
+  await until(runtime, () => db.status().tree.l0.length === 1);
+  assertEquals(db.status().tree.runs.length, 2);
+
+  await admin.submitCompaction({ l0ViewIds: [newest!] });
+  // Asked for by whoever has not seen that: its inputs are not there any more.
+  const late = await assertRejects(() =>
+    admin.submitCompaction({ l0ViewIds: older, runIds: [runs[0]!.id] })
+  ) as DbError;
+  assertEquals(late.kind, "invalid");
+  const unknown = await assertRejects(() =>
+    admin.submitCompaction({ runIds: [4711] })
+  ) as DbError;
+  assertEquals(unknown.kind, "invalid");
+  assert(unknown.message.includes("4711"), unknown.message);
+  await until(runtime, () => db.status().tree.l0.length === 0);
+  assertEquals(await db.count(), 20);
+  assertEquals(text(await db.get("k7")), "2");
+  await runtime.run(db.close());
+});
+
+test("a compaction whose input is missing fails, names it, and loses nothing", async () => {
+  const { runtime, store, db } = await setUp();
+  await layers(db, 3);
+  const admin = Admin.open("db", { store, runtime });
+  const { id } = (await admin.readManifest())!.tree.l0[1]!;
+  const name = `db/compacted/${id}.sst`;
+  const { bytes } = (await store.get(name))!;
+  await store.delete(name);
+
+  const compacting = assertRejects(() => db.compact());
+  const error = await runtime.run(compacting) as DbError;
+
+  assertEquals(error.kind, "data");
+  assert(error.message.includes(id), error.message);
+  const { state, tree, compactor } = db.status();
+  assertEquals([state, tree.l0.length], ["open", 3]);
+  assertEquals([compactor?.state, compactor?.lastFailure?.kind], [
+    "running",
+    "data",
+  ]);
+  await runtime.run(db.put("k0", "written after"));
+  await store.put(name, bytes);
+  await runtime.run(db.compact());
+  const { l0, runs } = db.status().tree;
+  assertEquals([l0.length, runs.length], [0, 1]);
+  assertEquals(await db.count(), 20);
+  assertEquals(db.status().compactor?.lastFailure, undefined);
+  await runtime.run(db.close());
 });
 
 /** Compacts all of L0, once it is let. */
