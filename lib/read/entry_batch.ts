@@ -7,22 +7,18 @@
  *
  * @module
  */
-import { copyOut, equalBytes } from "../base/bytes.ts";
+import { equalBytes } from "../base/bytes.ts";
 import type { Entry, Row } from "../base/row.ts";
 import { ROW_HEADER_BYTES, RowFlag } from "../codec/abi.ts";
+import type { Kernel } from "../codec/kernel.ts";
 import { readRow } from "../codec/row_record.ts";
 import { foldForRead } from "../iter/fold.ts";
 import type { MergeOperator } from "../iter/merge_operator.ts";
+import { OWN_ENTRIES, takeOwnEntries } from "./own_entry.ts";
 
 const SLAB_BYTES = 64 * 1024;
 /** Longer batches get a slab of their own. */
 const MAX_SHARED_BYTES = 32 * 1024;
-
-/**
- * Bun keeps short arrays inside of its heap: there, and only there, one of its own
- * is cheaper than a view.
- */
-const MAX_OWN_BYTES = "Bun" in globalThis ? 1000 : -1;
 
 /** Where copies of batches go, and the typed arrays over it. */
 class Slab {
@@ -43,9 +39,7 @@ class Slab {
 
   /** A piece of the slab as an array. */
   part(start: number, bytes: number): Uint8Array<ArrayBuffer> {
-    return bytes <= MAX_OWN_BYTES
-      ? copyOut(this.u8, start, bytes)
-      : new Uint8Array(this.buffer, start, bytes);
+    return new Uint8Array(this.buffer, start, bytes);
   }
 }
 
@@ -93,19 +87,23 @@ export class EntryBatches {
   /**
    * Makes entries of merged rows.
    *
-   * @param memory Linear memory.
-   * @param output Where the rows are: a merge's output.
+   * @param kernel Where the rows are.
+   * @param output Their address: a merge's output.
    * @param bytes Bytes of the rows.
    * @param operator Folds merge operands.
    * @returns One entry for each key, in the order of the rows.
    * @throws {DbError} Kind `"invalid"` if operands cannot be folded.
    */
   take(
-    memory: Uint8Array<ArrayBuffer>,
+    kernel: Kernel,
     output: number,
     bytes: number,
     operator: MergeOperator | undefined,
   ): Entry[] {
+    if (OWN_ENTRIES) {
+      const entries = takeOwnEntries(kernel, output, bytes);
+      if (entries !== undefined) return entries;
+    }
     let slab = this.#slab;
     let start = this.#used;
     if (bytes > MAX_SHARED_BYTES) {
@@ -119,7 +117,7 @@ export class EntryBatches {
       }
       this.#used = start + bytes;
     }
-    slab.u8.set(new Uint8Array(memory.buffer, output, bytes), start);
+    slab.u8.set(new Uint8Array(kernel.u8.buffer, output, bytes), start);
     return toEntries(slab, start, start + bytes, operator);
   }
 }

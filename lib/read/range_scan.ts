@@ -176,7 +176,7 @@ export class RangeScan implements EntrySource {
     const { kernel, mergeOperator, batches } = this.#context;
     const { cursor } = this.#held;
     const { output, bytes } = cursor;
-    return batches.take(kernel.u8, output, bytes, mergeOperator);
+    return batches.take(kernel, output, bytes, mergeOperator);
   }
 }
 
