@@ -110,16 +110,9 @@ export class Compactor implements AsyncDisposable {
    * {@linkcode poke}.
    *
    * @param parts What it is made of.
-   * @throws {DbError} Kind `"invalid"` if nobody could ever run its compactions.
    */
   constructor(parts: CompactorParts) {
-    const { runtime, tools, version, options, recorder } = parts;
-    if (tools === undefined && version === 1) {
-      throw new DbError(
-        "invalid",
-        'compactions can only be left to workers of other processes with formatTarget "0.15": older files cannot say who runs what',
-      );
-    }
+    const { runtime, tools, options, recorder } = parts;
     const metrics = createCompactorMetrics(recorder);
     const ids = new UlidSource(runtime);
     this.#loop = new Loop({

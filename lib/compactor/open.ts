@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { DbError } from "../base/errors.ts";
+import { DbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Recorder } from "../base/metrics.ts";
 import type { Runtime } from "../base/runtime.ts";
@@ -23,6 +23,7 @@ import type { JobTools } from "./job.ts";
 import { CompactionWorker } from "./job_claims.ts";
 import {
   type CompactionWorkerSettings,
+  type CompactorOptions,
   type CompactorSettings,
   resolveCompactorOptions,
   resolveWorkerOptions,
@@ -100,8 +101,8 @@ export interface OpenCompactorOptions extends JobComponents {
  * @throws {DbError} Kind `"invalid"` if a setting is.
  */
 export function openCompactor(options: OpenCompactorOptions): Compactor {
-  const { runtime, logger, recorder, store, root, settings } = options;
-  const resolved = resolveCompactorOptions(settings, logger);
+  const { runtime, logger, recorder, store, root } = options;
+  const resolved = checkedSettings(options);
   const checksum = options.manifestChecksum;
   return new Compactor({
     runtime,
@@ -118,6 +119,30 @@ export function openCompactor(options: OpenCompactorOptions): Compactor {
     engine: options.engine,
     onFailure: options.onFailure,
   });
+}
+
+/**
+ * Resolves a compactor's settings; for whoever must know whether they will do
+ * before it begins with anything.
+ *
+ * @param options The settings, and what they are for.
+ * @returns The settings, resolved.
+ * @throws {DbError} Kind `"invalid"` if one is, or nobody could ever run what is scheduled.
+ */
+export function checkedSettings(
+  { settings, formatTarget, logger }: Pick<
+    OpenCompactorOptions,
+    "settings" | "formatTarget" | "logger"
+  >,
+): CompactorOptions {
+  const resolved = resolveCompactorOptions(settings, logger);
+  if (!resolved.hasWorker && formatTarget !== "0.15") {
+    throw new DbError(
+      "invalid",
+      'compactions can only be left to workers of other processes with formatTarget "0.15": older files cannot say who runs what',
+    );
+  }
+  return resolved;
 }
 
 /** The components and settings of a worker in a process of its own. */

@@ -7,13 +7,15 @@
  *
  * @module
  */
+import { silentLogger } from "../base/log.ts";
 import type { Compactor } from "../compactor/compactor.ts";
-import { openCompactor } from "../compactor/open.ts";
+import { checkedSettings, openCompactor } from "../compactor/open.ts";
 import type { CompactorSettings } from "../compactor/options.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { LsmState } from "../lsm/lsm_state.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
 import { encodingOf, type Opening } from "./engine_parts.ts";
+import type { DbOptions } from "./open_options.ts";
 
 /** What the compactor works beside. */
 export interface CompactingParts {
@@ -23,6 +25,26 @@ export interface CompactingParts {
   readonly state: LsmState;
   /** Installs what is compacted. */
   readonly flusher: Flusher;
+}
+
+/**
+ * Makes sure that the compactor could be made, before a writer begins.
+ *
+ * @param options The database's options.
+ * @throws {DbError} Kind `"invalid"` if one of its settings is.
+ */
+export function checkCompacting(options: DbOptions): void {
+  const settings = settingsOf(options);
+  if (settings === undefined) return;
+  const { formatTarget = "interop" } = options;
+  checkedSettings({ settings, formatTarget, logger: silentLogger });
+}
+
+/** The compactor's settings; `undefined` where it is switched off. */
+function settingsOf(options: DbOptions): CompactorSettings | undefined {
+  const { compactor_options: settings = {} } = options.settings ?? {};
+  const isOff = options.compactor === "off" || settings === null;
+  return isOff ? undefined : settings as CompactorSettings;
 }
 
 /**
@@ -39,8 +61,8 @@ export function openDbCompactor(
 ): Compactor | undefined {
   const { options, settings, logger } = opening;
   const { compactor: execution = "inline" } = options;
-  const { compactor_options: raw = {} } = options.settings ?? {};
-  if (execution === "off" || raw === null) return undefined;
+  const compactorSettings = settingsOf(options);
+  if (execution === "off" || compactorSettings === undefined) return undefined;
   const { manifest, state, flusher } = parts;
   const compactor = openCompactor({
     kernel: opening.kernel,
@@ -57,7 +79,7 @@ export function openDbCompactor(
     compactionFilter: options.compactionFilter,
     execution,
     module: options.compactorModule,
-    settings: raw as CompactorSettings,
+    settings: compactorSettings,
     formatTarget: options.formatTarget ?? "interop",
     scheduler: options.compactionScheduler,
     engine: {

@@ -38,6 +38,7 @@ import { fenceWal } from "../wal/object_wal_fence.ts";
 import { replayWal } from "../wal/object_wal_replay.ts";
 import type { Wal } from "../wal/wal.ts";
 import { openBackground } from "./background.ts";
+import { checkCompacting } from "./compacting.ts";
 import { registerDbMetrics } from "./db_metrics.ts";
 import { Engine } from "./engine.ts";
 import {
@@ -69,6 +70,7 @@ export async function openEngine(
   checkDbOptions(options);
   options.signal?.throwIfAborted();
   const settings = resolveSettings(options.settings);
+  checkCompacting(options);
   const opening: Opening = {
     ...resolveComponents(options, settings),
     root: resolvePath(path),

@@ -93,6 +93,28 @@ test("Db.compact() of a handle without a compactor says where to ask", async () 
   }
 });
 
+test("Db.open() that refuses the compactor's settings has not touched the database", async () => {
+  const { runtime, store, db } = await setUp();
+  const { length } = store.calls;
+  for (
+    const compactor_options of [
+      { poll_interval: -5 },
+      { max_concurrent_compactions: "many" },
+      // Files of this target cannot say who runs what.
+      { worker: null },
+    ]
+  ) {
+    const opening = Db.open("db", { store, settings: { compactor_options } });
+    const error = await assertRejects(() => opening) as DbError;
+    assertEquals(error.kind, "invalid", error.message);
+  }
+  assertEquals(store.calls.slice(length), []);
+  // The writer that is there was not fenced.
+  await runtime.run(db.put("a", "1"));
+  await runtime.run(db.flush({ target: "memtable" }));
+  await runtime.run(db.close());
+});
+
 /** SSTs of L0, each with all keys. */
 async function layers(db: Db, count: number): Promise<void> {
   for (let layer = 0; layer < count; layer++) {
