@@ -57,6 +57,10 @@ export const COMMON_FLAGS: Flags = {
 /** Flags of every command that reads rows. */
 export const READ_FLAGS: Flags = {
   expired: { help: "show expired rows too" },
+  checkpoint: {
+    value: "ID",
+    help: "what this checkpoint keeps, not the newest",
+  },
 };
 
 /** Flags that say how the database was made; the oracle's variables. */

@@ -10,12 +10,23 @@ import {
   startCompactor,
 } from "../../lib/admin/compactor_process.ts";
 import type { Logger } from "../../lib/base/log.ts";
-import { DbError } from "../../mod.ts";
+import { checkSegments } from "../../lib/db/segments.ts";
+import { DbError, type Manifest } from "../../mod.ts";
 import { type Arguments, type Command, COMPONENT_FLAGS } from "./command.ts";
-import { compactorOptionsOf, withPlace } from "./database.ts";
+import {
+  compactorOptionsOf,
+  type Place,
+  segmentExtractorOf,
+  withPlace,
+} from "./database.ts";
+import { readManifest } from "./objects.ts";
 import type { Terminal } from "./terminal.ts";
 
-const { segment: _, ...COMPONENTS } = COMPONENT_FLAGS;
+const EXCLUSIVE = [
+  ["worker", "no-worker", "once", "full"],
+  ["no-worker", "threads"],
+  ["once", "full"],
+];
 
 /** Compacts a database in this process. */
 export const compactor: Command = {
@@ -24,7 +35,7 @@ export const compactor: Command = {
   words: "",
   arity: [0, 0],
   flags: {
-    ...COMPONENTS,
+    ...COMPONENT_FLAGS,
     once: { help: "end when there is nothing more worth compacting" },
     full: { help: "make one run of L0 and all runs, then end" },
     worker: { help: "only run what a compactor elsewhere has scheduled" },
@@ -41,12 +52,20 @@ One compactor serves a database: it fences an older one, also that of a writer,
 which then goes on without; open the writer with compactor "off". With
 --no-worker any number of --worker processes share the work, on any machines that
 reach the store; files then are of --target 0.15. Operator, transformer and
-filters must be the writer's.`,
+filters must be the writer's; segments are compacted one by one whether or not
+--segment says what they are. What is done is told on standard error; with --json
+--once and --full print the shape of the tree at their end.`,
   run,
 };
 
 async function run(given: Arguments, terminal: Terminal): Promise<void> {
-  await withPlace(given, async ({ store, path }) => {
+  checkFlags(given);
+  await withPlace(given, async (place) => {
+    const { store, path } = place;
+    const extractor = segmentExtractorOf(given);
+    if (extractor !== undefined) {
+      checkSegments(await readManifest(place, undefined), extractor);
+    }
     const threads = given.count("threads");
     const module = given.text("module");
     const options: CompactorProcessOptions = {
@@ -56,30 +75,58 @@ async function run(given: Arguments, terminal: Terminal): Promise<void> {
       ...(module === undefined ? {} : { compactorModule: module }),
     };
     if (given.has("worker")) return await work(path, options, terminal);
-    await compact(path, options, given, terminal);
+    await compact(place, options, given, terminal);
   });
 }
 
+/** What excludes each other. */
+function checkFlags(given: Arguments): void {
+  const isGiven = (name: string) =>
+    given.has(name) || given.text(name) !== undefined;
+  for (const [one, ...others] of EXCLUSIVE) {
+    const other = others.find(isGiven);
+    if (!isGiven(one!) || other === undefined) continue;
+    throw new DbError("invalid", `--${one} and --${other} exclude each other`);
+  }
+}
+
 async function compact(
-  path: string,
+  place: Place,
   options: CompactorProcessOptions,
   given: Arguments,
   terminal: Terminal,
 ): Promise<void> {
-  const worker = given.has("no-worker") ? { worker: null } : {};
-  const settings = options.settings?.compactor_options ?? {};
-  await using running = await startCompactor(path, {
-    ...options,
-    settings: {
-      ...options.settings,
-      compactor_options: { ...settings, ...worker },
+  const compactor_options = options.settings?.compactor_options ?? {};
+  await using running = await startCompactor(
+    place.path,
+    !given.has("no-worker") ? options : {
+      ...options,
+      settings: {
+        ...options.settings,
+        compactor_options: { ...compactor_options, worker: null },
+      },
     },
-  });
+  );
   if (!given.has("once") && !given.has("full")) {
     return await untilInterrupted(running.ended, terminal);
   }
   const full = given.has("full");
   await Promise.race([running.compactNow({ full }), running.ended]);
+  if (!given.has("json")) return;
+  const shape = shapeOf(await readManifest(place, undefined));
+  await terminal.write(`${JSON.stringify(shape)}\n`);
+}
+
+/** How many tables there are, in all trees together. */
+function shapeOf({ id, tree, segments }: Manifest) {
+  const trees = [tree, ...segments];
+  const runs = trees.flatMap((tree) => tree.runs);
+  return {
+    manifest_id: id,
+    l0: trees.reduce((sum, tree) => sum + tree.l0.length, 0),
+    runs: runs.length,
+    run_ssts: runs.reduce((sum, run) => sum + run.ssts.length, 0),
+  };
 }
 
 async function work(

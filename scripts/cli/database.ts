@@ -21,6 +21,7 @@ import {
   fixedPrefix,
   type ObjectStore,
   openStore,
+  type PrefixExtractor,
 } from "../../mod.ts";
 import type { Arguments } from "./command.ts";
 import {
@@ -90,11 +91,13 @@ export function withReader<Result>(
   given: Arguments,
   body: (reader: DbReader) => Promise<Result>,
 ): Promise<Result> {
+  const checkpoint = given.text("checkpoint");
   return withPlace(given, async ({ store, path }) => {
     const options: DbReaderOptions = {
       store,
       ...componentsOf(given),
       ...(given.has("expired") ? { expiredReads: "return" } : {}),
+      ...(checkpoint === undefined ? {} : { mode: { checkpoint } }),
     };
     await using reader = await DbReader.open(path, options);
     return await body(reader);
@@ -141,10 +144,10 @@ export function compactorOptionsOf(
   given: Arguments,
   store: ObjectStore,
 ): CompactorProcessOptions {
-  const { segmentExtractor: _, ...components } = componentsOf(given);
+  const { segmentExtractor, ...components } = componentsOf(given);
   const blockKib = given.count("block-kib");
   const { filterPolicies = [] } = components;
-  const newer = given.has("no-worker") ||
+  const newer = given.has("no-worker") || segmentExtractor !== undefined ||
     filterPolicies.some((policy) => "prefixExtractor" in policy);
   return {
     store,
@@ -157,11 +160,30 @@ export function compactorOptionsOf(
 
 function parseSettings(text: string | undefined): DbSettings {
   if (text === undefined) return {};
+  let settings: unknown;
   try {
-    return JSON.parse(text);
+    settings = JSON.parse(text);
   } catch (error) {
     throw new DbError("invalid", `--settings is no JSON: ${messageOf(error)}`);
   }
+  if (
+    typeof settings === "object" && settings !== null &&
+    !Array.isArray(settings)
+  ) return settings;
+  throw new DbError("invalid", `--settings must be a JSON object, not ${text}`);
+}
+
+/**
+ * The segment extractor that `--segment` names.
+ *
+ * @param given The command's flags.
+ * @returns The extractor; `undefined` where none was named.
+ */
+export function segmentExtractorOf(
+  given: Arguments,
+): PrefixExtractor | undefined {
+  const bytes = given.count("segment");
+  return bytes === undefined ? undefined : fixedPrefix(bytes);
 }
 
 function componentsOf(
@@ -173,13 +195,11 @@ function componentsOf(
   const mergeOperator = mergeOperatorOf(given.text("merge"));
   const blockTransformer = blockTransformerOf(given.text("transform"));
   const filterPolicies = filterPoliciesOf(given.text("filters"));
-  const segment = given.count("segment");
+  const segmentExtractor = segmentExtractorOf(given);
   return {
     ...(mergeOperator === undefined ? {} : { mergeOperator }),
     ...(blockTransformer === undefined ? {} : { blockTransformer }),
     ...(filterPolicies === undefined ? {} : { filterPolicies }),
-    ...(segment === undefined
-      ? {}
-      : { segmentExtractor: fixedPrefix(segment) }),
+    ...(segmentExtractor === undefined ? {} : { segmentExtractor }),
   };
 }

@@ -76,8 +76,10 @@ export async function runCli(
 }
 
 function overview(): string {
-  const commands = COMMANDS.map(({ name, words, summary }) =>
-    `  ${`${name} ${words}`.padEnd(16)} ${summary}`
+  const forms = COMMANDS.map(({ name, words }) => `${name} ${words}`);
+  const width = Math.max(...forms.map((form) => form.length));
+  const commands = COMMANDS.map(({ summary }, i) =>
+    `  ${forms[i]!.padEnd(width)} ${summary}`
   );
   return `Reads and writes a database from the shell.
 
