@@ -170,7 +170,7 @@ function parseSettings(text: string | undefined): DbSettings {
     typeof settings === "object" && settings !== null &&
     !Array.isArray(settings)
   ) return settings;
-  throw new DbError("invalid", `--settings must be a JSON object, not ${text}`);
+  throw new DbError("invalid", `--settings must be an object, not ${text}`);
 }
 
 /**
