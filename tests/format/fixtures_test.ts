@@ -110,9 +110,21 @@ function checkCompactions(file: string, bytes: Uint8Array): boolean {
   const id = parseCompactionsId(ROOT, file);
   if (id === undefined) return false;
   const state = decodeCompactions(id, bytes);
-  assertSame(encodeCompactions(state, { checksum: false }), bytes, file);
+  // Of L0 alone, version 1 of ours says "submitted" where SlateDB's says "running".
+  const compactions = state.compactions.map((compaction) => {
+    const { spec, status } = compaction;
+    return state.version === 1 && status === "running" &&
+        spec.kind === "tiered" && spec.runIds.length === 0
+      ? { ...compaction, status: "submitted" as const }
+      : compaction;
+  });
+  if (
+    compactions.every((compaction, i) => compaction === state.compactions[i])
+  ) {
+    assertSame(encodeCompactions(state, { checksum: false }), bytes, file);
+  }
   const sealed = encodeCompactions(state, { checksum: true });
-  assertEquals(decodeCompactions(id, sealed), state);
+  assertEquals(decodeCompactions(id, sealed), { ...state, compactions });
   return true;
 }
 
