@@ -215,6 +215,7 @@ async function answer(request: JudgeRequest): Promise<unknown> {
       return seqs;
     }
     case "rows":
+      if ("of" in request) throw new Error(`no rows of a ${request.of} here`);
       return await rowsOf(writer, request.prefix);
     case "close": {
       const db = writer;
