@@ -56,6 +56,20 @@ export interface FilterContext {
  *
  * @param context What it is about.
  * @returns A filter.
+ *
+ * @example
+ * ```ts
+ * import { type CompactionFilterSupplier, Db, MemoryStore } from "@shale/db";
+ *
+ * // Forgets drafts; nobody has a snapshot with some.
+ * const decoder = new TextDecoder();
+ * const compactionFilter: CompactionFilterSupplier = () => ({
+ *   filter: ({ key }) =>
+ *     decoder.decode(key).startsWith("draft/") ? "drop" : "keep",
+ * });
+ * const store = new MemoryStore();
+ * await using db = await Db.open("texts", { store, compactionFilter });
+ * ```
  */
 export type CompactionFilterSupplier = (
   context: FilterContext,

@@ -15,6 +15,16 @@ import type { Candidate, GcVerdict } from "./verdict.ts";
  * @param candidates Files that may be deleted.
  * @param resource What they are.
  * @returns The names of those that shall be; others are ignored.
+ *
+ * @example
+ * ```ts
+ * import { Db, type GcFilter, MemoryStore } from "@shale/db";
+ *
+ * // SSTs are somebody else's to delete.
+ * const gcFilter: GcFilter = (candidates, resource) =>
+ *   resource === "compacted" ? [] : candidates.map(({ name }) => name);
+ * await using db = await Db.open("orders", { store: new MemoryStore(), gcFilter });
+ * ```
  */
 export type GcFilter = (
   candidates: readonly Candidate[],

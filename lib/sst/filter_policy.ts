@@ -34,7 +34,39 @@ export interface BloomFilterPolicy {
   bitsPerKey?: number;
 }
 
-/** A filter of one's own making. */
+/**
+ * A filter of one's own making.
+ *
+ * @example
+ * ```ts
+ * import { type CustomFilterPolicy, Db, MemoryStore } from "@shale/db";
+ *
+ * // Spares reads the SSTs whose values are all shorter than what they are after.
+ * const longest: CustomFilterPolicy = {
+ *   name: "longest-value",
+ *   newBuilder() {
+ *     let most = 0;
+ *     return {
+ *       add: ({ value }) => void (most = Math.max(most, value.length)),
+ *       finish: () => new Uint8Array(new Uint32Array([most]).buffer),
+ *     };
+ *   },
+ *   decode(bytes) {
+ *     const most = new Uint32Array(bytes.slice().buffer)[0]!;
+ *     return {
+ *       mayContain: (_key, _kind, context) =>
+ *         typeof context !== "number" || most >= context,
+ *     };
+ *   },
+ * };
+ * await using db = await Db.open("pages", {
+ *   store: new MemoryStore(),
+ *   formatTarget: "0.15",
+ *   filterPolicies: [{}, longest],
+ * });
+ * await db.get("index", { filterContext: 1000 });
+ * ```
+ */
 export interface CustomFilterPolicy {
   /**
    * Stored with each filter: change it with whatever makes old filters
