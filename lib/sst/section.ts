@@ -29,6 +29,15 @@ export interface SectionCoding {
   readonly transformer: BlockTransformer | undefined;
 }
 
+/** How much of stored sections takes about a millisecond to decode. */
+export const BYTES_AT_ONCE: Readonly<Record<Compression, number>> = {
+  none: 512 * 1024,
+  snappy: 256 * 1024,
+  lz4: 256 * 1024,
+  zlib: 64 * 1024,
+  zstd: 64 * 1024,
+};
+
 /**
  * Undoes what {@linkcode encodeSection} and the checksum did.
  *

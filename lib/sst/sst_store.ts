@@ -28,6 +28,7 @@ import type { EncodedSst } from "./sst_encoder.ts";
 import { SstObject } from "./sst_object.ts";
 import { SstTable, type TableContext } from "./sst_table.ts";
 import { createTableMetrics } from "./table_metrics.ts";
+import { Turn } from "./turn.ts";
 
 /** What a {@linkcode SstStore} works with. */
 export interface SstStoreOptions {
@@ -78,6 +79,7 @@ export class SstStore {
       transformer,
       policies: [WHOLE_KEYS, ...filterPolicies],
       metrics: createTableMetrics(options.recorder),
+      turn: new Turn(options.runtime),
       retire: (table) => this.#retire(table),
     };
   }

@@ -21,7 +21,7 @@ import { dataEnd } from "../format/sst_info.ts";
 import type { BlockTransformer } from "./block_transformer.ts";
 import type { Filter, FilterPolicy } from "./filter_policy.ts";
 import { prefixLengthOf } from "./prefix_extractor.ts";
-import type { SectionCoding } from "./section.ts";
+import { BYTES_AT_ONCE, type SectionCoding } from "./section.ts";
 import type { SstObject } from "./sst_object.ts";
 import { TableBlocks } from "./table_blocks.ts";
 import {
@@ -31,6 +31,7 @@ import {
   type TableContent,
 } from "./table_content.ts";
 import type { TableMetrics } from "./table_metrics.ts";
+import type { Turn } from "./turn.ts";
 
 /** Room for the info block and the footer besides the info's two keys. */
 const TAIL_BYTES = 1024;
@@ -49,6 +50,8 @@ export interface TableContext {
   readonly policies: readonly FilterPolicy[];
   /** Hits, misses, and what filters say. */
   readonly metrics: TableMetrics;
+  /** Whose turns decoding much at a time takes. */
+  readonly turn: Turn;
   /** Told when nobody holds a table any more. */
   retire(table: SstTable): void;
 }
@@ -67,6 +70,8 @@ export class SstTable implements BlockOwner {
   readonly name: string;
   /** Whether what is missing in memory can be read at once. */
   readonly synchronous: boolean;
+  /** The most that one read of blocks should take: it is decoded at once. */
+  readonly bytesAtOnce: number;
   /** What reads count. */
   readonly metrics: TableMetrics;
   /** Its data blocks; their number is known once it is ready. */
@@ -100,10 +105,13 @@ export class SstTable implements BlockOwner {
    * @param context What every table shares.
    */
   constructor(handle: SstHandle, object: SstObject, context: TableContext) {
-    const { kernel, cache, transformer, metrics } = context;
+    const { kernel, cache, transformer, metrics, turn } = context;
     this.handle = handle;
     this.name = object.name;
     this.synchronous = object.synchronous && transformer === undefined;
+    this.bytesAtOnce = object.synchronous
+      ? BYTES_AT_ONCE[handle.info.compression]
+      : Infinity;
     this.metrics = metrics;
     this.#object = object;
     this.#context = context;
@@ -123,6 +131,7 @@ export class SstTable implements BlockOwner {
       visibleRange: handle.visibleRange,
       cache,
       metrics,
+      turn,
     });
     this.serial = this.blocks.serial;
   }

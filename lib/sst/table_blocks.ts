@@ -14,6 +14,7 @@ import { placeBlock } from "./block_load.ts";
 import { decodeSection, type SectionCoding } from "./section.ts";
 import type { SstObject } from "./sst_object.ts";
 import type { TableMetrics } from "./table_metrics.ts";
+import type { Turn } from "./turn.ts";
 
 /** Where the blocks are, once the index is known. */
 export interface BlockMap {
@@ -39,7 +40,12 @@ export interface TableBlocksOptions {
   readonly cache: BlockCache;
   /** Counts hits and misses. */
   readonly metrics: TableMetrics;
+  /** Whose turns decoding many blocks takes. */
+  readonly turn: Turn;
 }
+
+/** Blocks that are decoded at once where the store has to be waited for. */
+const TURN_BLOCKS = 32;
 
 /** A read of neighbouring blocks that others may join. */
 interface BlockLoad {
@@ -184,7 +190,10 @@ export class TableBlocks implements BlockOwner {
       "data block",
       offsets[from]!,
       offsets[to]!,
-      (bytes) => this.#place(bytes, from, to),
+      (bytes) =>
+        object.synchronous || to - from <= TURN_BLOCKS
+          ? this.#place(bytes, from, to)
+          : this.#placeInTurns(bytes, from, to),
     );
     if (!(placed instanceof Promise)) {
       if (cache) this.#keep(placed);
@@ -266,6 +275,35 @@ export class TableBlocks implements BlockOwner {
       throw error;
     }
     return waits ? gather(placed) : (placed as CachedBlock[][]).flat();
+  }
+
+  /** The same of many blocks, for which somebody waits anyway. */
+  async #placeInTurns(
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+  ): Promise<CachedBlock[]> {
+    const { turn } = this.#options;
+    const { offsets } = this.#map;
+    const placed: CachedBlock[] = [];
+    try {
+      for (let at = from; at < to; at += TURN_BLOCKS) {
+        const end = Math.min(at + TURN_BLOCKS, to);
+        const piece = bytes.subarray(
+          offsets[at]! - offsets[from]!,
+          // What is too short or too long is to be noticed.
+          end === to ? bytes.length : offsets[end]! - offsets[from]!,
+        );
+        const blocks = this.#place(piece, at, end);
+        placed.push(...blocks instanceof Promise ? await blocks : blocks);
+        const waiting = turn.check();
+        if (waiting !== undefined) await waiting;
+      }
+    } catch (error) {
+      for (const block of placed) block.unpin();
+      throw error;
+    }
+    return placed;
   }
 
   #placeOne(

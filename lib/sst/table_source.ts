@@ -203,13 +203,14 @@ export class TableSource {
   #read(table: SstTable): void {
     const { blocks } = table;
     const from = this.#block;
+    const most = Math.min(this.#readBytes, table.bytesAtOnce);
     let count = 0;
     let bytes = 0;
     do {
       const block = from + count * this.#step;
       bytes += blocks.bytes(block, block + 1);
       count++;
-    } while (count < this.#blocksLeft && bytes < this.#readBytes);
+    } while (count < this.#blocksLeft && bytes < most);
     this.#block = from + count * this.#step;
     this.#blocksLeft -= count;
     this.#readBytes = Math.min(

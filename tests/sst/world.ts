@@ -8,7 +8,7 @@ import type { KeyRange } from "../../lib/base/key_range.ts";
 import { silentLogger } from "../../lib/base/log.ts";
 import { noRecorder } from "../../lib/base/metrics.ts";
 import { compareRows, MAX_SEQ, type Row } from "../../lib/base/row.ts";
-import { systemRuntime } from "../../lib/base/runtime.ts";
+import { type Runtime, systemRuntime } from "../../lib/base/runtime.ts";
 import { BlockCache } from "../../lib/cache/block_cache.ts";
 import { MergeMode } from "../../lib/codec/abi.ts";
 import { Kernel } from "../../lib/codec/kernel.ts";
@@ -40,6 +40,7 @@ export interface WorldOptions {
   transformer?: BlockTransformer | undefined;
   filterPolicies?: readonly FilterPolicy[];
   cacheBytes?: number;
+  runtime?: Runtime;
 }
 
 /** A store of SSTs and the memory they are read into. */
@@ -66,7 +67,7 @@ export function createWorld(options: WorldOptions = {}): World {
     cache,
     transformer,
     filterPolicies,
-    runtime: systemRuntime,
+    runtime: options.runtime ?? systemRuntime,
     recorder: noRecorder,
     logger: silentLogger,
   });
