@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { setTimeout as pause } from "node:timers/promises";
 import { DbReader } from "../../../mod.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
 import { Child } from "../../support/child.ts";
@@ -235,6 +236,44 @@ async function readerBeside(start: StartJudge): Promise<void> {
   });
 }
 
+/** A writer whose L0 is full waits for the other engine's compactor. */
+async function stalled(
+  start: StartJudge,
+  whose: "Shale" | "SlateDB",
+): Promise<void> {
+  await withSeed(65, async (random) => {
+    await using db = await SharedDb.create();
+    await using judge = await start();
+    await using compactor = await start();
+    const full = { l0_max_ssts: 4, l0_max_ssts_per_key: 4 };
+    const ours = whose === "Shale"
+      ? await db.openShale({ settings: full })
+      : undefined;
+    if (ours === undefined) await db.openJudge(judge, full);
+    const write = () =>
+      ours === undefined
+        ? db.applyJudge(judge, [...load(random, 100), MEM])
+        : db.applyShale(ours, [...load(random, 100), MEM]);
+    for (let i = 0; i < 4; i++) await write();
+    let waits = true;
+    const fifth = write().then(() => {
+      waits = false;
+    });
+    // It has its reason by now, and nothing but the compactor removes that.
+    await pause(500);
+    assert(waits, "a full L0 took one SST more");
+    assertEquals((await db.manifest()).tree.l0.length, 4);
+    await using beside = whose === "SlateDB" ? cliCompactor(db) : undefined;
+    if (beside === undefined) {
+      await compactor.ask({ do: "compactor", options: QUICK, ...db.place });
+    }
+    await fifth;
+    await writeRounds(1, db, write);
+    await db.assertRows(compactor, "after the stall");
+    await ours?.close();
+  });
+}
+
 /** Registers the cases. */
 export function testProcesses(start: StartJudge): void {
   for (const target of ["interop", "0.15"] as const) {
@@ -251,6 +290,11 @@ export function testProcesses(start: StartJudge): void {
   test("workers of both engines share the jobs of a SlateDB 0.15.0 compactor", () => {
     return shared(start, "SlateDB");
   });
+  for (const whose of ["Shale", "SlateDB"] as const) {
+    test(`a writer of ${whose} with a full L0 goes on when the other engine compacts it`, () => {
+      return stalled(start, whose);
+    });
+  }
   test("a Shale reader goes on while SlateDB 0.15.0 writes and compacts", () => {
     return readerBeside(start);
   });
