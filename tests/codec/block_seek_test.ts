@@ -242,11 +242,11 @@ test("block_directory() has four bytes of each key and its row's place", () => {
   assertEquals(view.getUint16(directory + 4, true), 4);
   assertEquals(view.getUint16(directory + 6, true), "key/".length);
   const windows = [0, 1, 2, 3].map((i) =>
-    view.getUint32(directory + 8 + 4 * i, true).toString(16)
+    view.getUint32(directory + 12 + 4 * i, true).toString(16)
   );
   assertEquals(windows, ["61000000", "61626364", "61626364", "62000000"]);
-  assertEquals(view.getUint16(directory + 24, true), 0);
-  assertEquals(toText(kernel.slice(directory + 32, 4)), "key/");
+  assertEquals(view.getUint16(directory + 28, true), 0);
+  assertEquals(toText(kernel.slice(directory + 8, 4)), "key/");
 });
 
 test("block_directory() has none for a block that is empty or past what an offset says", () => {

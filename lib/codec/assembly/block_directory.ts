@@ -2,7 +2,7 @@
  * Where the rows of a block are, for gets that come to it again: four bytes of
  * each key, those behind what all keys begin with, and the row's offset.
  *
- *   bytes u32 | rows u16 | skip u16 | window u32[rows] | offset u16[rows] | skip common bytes
+ *   bytes u32 | rows u16 | skip u16 | skip common bytes | window u32[rows] | offset u16[rows]
  *
  * A window is big-endian and padded with zeros, so windows sort as their keys do.
  * A get that goes along the rows instead waits for three times as much memory.
@@ -57,14 +57,14 @@ export function block_directory(block: usize, bytes: u32): usize {
   store<u32>(directory, total);
   store<u16>(directory, rows, ROWS);
   store<u16>(directory, skip, SKIP);
+  memory.copy(directory + HEAD, first, skip);
   fillRows(directory, block, end);
-  memory.copy(commonAt(directory), first, skip);
   return directory;
 }
 
 function fillRows(directory: usize, block: usize, end: usize): void {
   const skip = directorySkip(directory);
-  let window = directory + HEAD;
+  let window = windowsAt(directory);
   let offset = window + (directoryRows(directory) << 2);
   let last: u32 = 0;
   for (let row = block; row < end;) {
@@ -93,9 +93,9 @@ export function directorySeek(
 ): i32 {
   const skip = directorySkip(directory);
   if (keyBytes < skip) return -1;
-  if (sharedBytes(key, commonAt(directory), skip) < skip) return -1;
+  if (sharedBytes(key, directory + HEAD, skip) < skip) return -1;
   wanted = windowOf(key + skip, keyBytes - skip);
-  const windows = directory + HEAD;
+  const windows = windowsAt(directory);
   let at = windows;
   // No branch depends on what is compared: it could not be predicted.
   for (let count = directoryRows(directory); count > 1;) {
@@ -125,21 +125,21 @@ export function directorySkip(directory: usize): u32 {
 // @ts-ignore: decorator
 @inline
 export function directoryWindow(directory: usize, index: u32): u32 {
-  return load<u32>(directory + (index << 2), HEAD);
+  return load<u32>(windowsAt(directory) + (index << 2));
 }
 
 /** Where in the block a row begins. */
 // @ts-ignore: decorator
 @inline
 export function directoryOffset(directory: usize, index: u32): usize {
-  const offsets = directory + (directoryRows(directory) << 2);
-  return load<u16>(offsets + (index << 1), HEAD);
+  const offsets = windowsAt(directory) + (directoryRows(directory) << 2);
+  return load<u16>(offsets + (index << 1));
 }
 
 // @ts-ignore: decorator
 @inline
-function commonAt(directory: usize): usize {
-  return directory + HEAD + ROW_BYTES * directoryRows(directory);
+function windowsAt(directory: usize): usize {
+  return directory + HEAD + directorySkip(directory);
 }
 
 /** The row behind the one whose head was read. */
