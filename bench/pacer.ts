@@ -10,18 +10,23 @@ import { wallNow } from "./workload.ts";
 /** The worker's end of the line. */
 interface Port {
   postMessage(dueAt: number): void;
+  onmessage: ((event: { data: Int32Array }) => void) | null;
+  close(): void;
 }
 
 /** On average; the times between are random, so that nothing can be in step. */
 const PERIOD_MS = 1;
 
 const port = globalThis as unknown as Port;
-const sleeper = new Int32Array(new SharedArrayBuffer(4));
-const random = createRandom(13);
-// Ends when the thread is terminated.
-for (let due = wallNow();;) {
-  due += 2 * PERIOD_MS * random() / 2 ** 32;
-  const pause = due - wallNow();
-  if (pause > 0) Atomics.wait(sleeper, 0, 0, pause);
-  port.postMessage(wallNow());
-}
+
+/** Begins with the first message: a word that is 0 for as long as it shall go on. */
+port.onmessage = ({ data: stop }) => {
+  const random = createRandom(13);
+  for (let due = wallNow(); Atomics.load(stop, 0) === 0;) {
+    due += 2 * PERIOD_MS * random() / 2 ** 32;
+    const pause = due - wallNow();
+    if (pause > 0) Atomics.wait(stop, 0, 0, pause);
+    port.postMessage(wallNow());
+  }
+  port.close();
+};

@@ -6,7 +6,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { createRandom, makeData, makeRandomBatches } from "./data.ts";
-import type { Place } from "./engine.ts";
+import type { Place, TreeControl } from "./engine.ts";
 import {
   type Context,
   expectValue,
@@ -28,12 +28,16 @@ const ROUNDS = 3;
 /** Rows that are read again and again: their blocks are cached. */
 const WARM_ROWS = 1000;
 
+/** A database whose L0 waits to be compacted, and what is in it. */
+interface HeldDatabase {
+  readonly tree: TreeControl;
+  readonly rows: number;
+  /** Some keys that are in L0. */
+  readonly keys: readonly Uint8Array[];
+}
+
 /**
  * Compacts L0 SSTs into one run. Input bytes are those of the SSTs that go in.
- *
- * Engines that compile as they go compact an eighth as much first, so that what
- * is measured is a compactor, or a thread, that has worked before; the run that
- * this left is part of the input.
  *
  * @param context What to work with.
  * @param place Where compactions run.
@@ -42,26 +46,14 @@ export async function compaction(
   context: Context,
   place: Place,
 ): Promise<void> {
-  const { engine, directory, scale, report } = context;
-  const { tree } = engine;
-  if (tree === undefined || !tree.places.includes(place)) return;
-  const warmRows = tree.warmsUp ? scale.rows : 0;
-  const rows = COMPACTION_SHARE * scale.rows;
-  const { keys, values } = makeData(warmRows + rows);
-
-  await tree.openHeld(directory, L0_BYTES_A_ROW * scale.rows, place);
-  if (warmRows > 0) {
-    const warm = [keys.slice(0, warmRows), values.slice(0, warmRows)] as const;
-    await writeBatches(engine, ...warm, Infinity);
-    await tree.compact();
-  }
-  const rest = [keys.slice(warmRows), values.slice(warmRows)] as const;
-  await writeBatches(engine, ...rest, Infinity);
-  const { inputBytes, ms } = await tree.compact();
+  const { engine, directory, report } = context;
+  const held = await openHeld(context, directory, place);
+  if (held === undefined) return;
+  const { inputBytes, ms } = await held.tree.compact();
   report(
     place === "inline" ? "compaction" : "compaction-worker",
-    ms * 1000 / keys.length,
-    keys.length,
+    ms * 1000 / held.rows,
+    held.rows,
     { mb_per_s: inputBytes / 1000 / ms },
   );
   await engine.close();
@@ -71,7 +63,7 @@ export async function compaction(
  * Times gets of cached rows while a compaction runs. Another thread asks for one
  * every millisecond or so, whatever became of those before; the latency is from
  * when it asks until the value is there. So it includes how long the event loop
- * was busy with something else. Threads and code are new to the work.
+ * was busy with something else.
  *
  * @param context What to work with.
  * @param place Where compactions run.
@@ -80,19 +72,17 @@ export async function getsBesideCompaction(
   context: Context,
   place: Place,
 ): Promise<void> {
-  const { engine, directory, scale, report } = context;
+  const { engine, directory, report } = context;
   const { tree } = engine;
   // Peers compact in threads of their own: only Shale could be in its own way.
   if (tree?.settled === undefined || !tree.places.includes(place)) return;
-  const { keys, values } = makeData(COMPACTION_SHARE * scale.rows);
-  const warm = keys.slice(0, WARM_ROWS);
   const latencies: number[] = [];
   let longestWaitMs = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const folder = `${directory}/${round}`;
     mkdirSync(folder);
-    await tree.openHeld(folder, L0_BYTES_A_ROW * scale.rows, place);
-    await writeBatches(engine, keys, values, Infinity);
+    const held = await openHeld(context, folder, place);
+    const warm = held!.keys.slice(0, WARM_ROWS);
     await engine.settle();
     for (const key of [...warm, ...warm]) {
       expectValue(await engine.get(key), true);
@@ -118,6 +108,39 @@ export async function getsBesideCompaction(
 }
 
 /**
+ * Writes L0 SSTs with the compactor held back. Where an engine compiles as it
+ * goes, an eighth as much was compacted before, so that the compactor, or its
+ * thread, has worked already; the run that this left is part of the next input.
+ *
+ * @returns The database, open; `undefined` where the engine cannot compact there.
+ */
+async function openHeld(
+  { engine, scale }: Context,
+  directory: string,
+  place: Place,
+): Promise<HeldDatabase | undefined> {
+  const { tree } = engine;
+  if (tree === undefined || !tree.places.includes(place)) return undefined;
+  const warmRows = tree.warmsUp ? scale.rows : 0;
+  const rows = warmRows + COMPACTION_SHARE * scale.rows;
+  const { keys, values } = makeData(rows);
+  const write = (start: number, end: number) =>
+    writeBatches(
+      engine,
+      keys.slice(start, end),
+      values.slice(start, end),
+      Infinity,
+    );
+  await tree.openHeld(directory, L0_BYTES_A_ROW * scale.rows, place);
+  if (warmRows > 0) {
+    await write(0, warmRows);
+    await tree.compact();
+  }
+  await write(warmRows, rows);
+  return { tree, rows, keys: keys.slice(warmRows) };
+}
+
+/**
  * Gets, each as soon as the pacer asks for it.
  *
  * @returns The longest that the event loop let a request wait, in milliseconds.
@@ -140,10 +163,17 @@ async function getsDuring(
   const pacer = new Worker(new URL("./pacer.ts", import.meta.url), {
     type: "module",
   });
-  await new Promise((resolve) => pacer.onmessage = resolve);
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  await new Promise((resolve) => {
+    pacer.onmessage = resolve;
+    pacer.postMessage(stop);
+  });
   pacer.onmessage = ({ data: dueAt }) => void answers.push(answer(dueAt));
   await compact();
-  pacer.terminate();
+  // A thread that waits does not notice that it is terminated.
+  Atomics.store(stop, 0, 1);
+  Atomics.notify(stop, 0);
+  pacer.onmessage = null;
   await Promise.all(answers);
   return longestWaitMs;
 }
