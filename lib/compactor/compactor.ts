@@ -174,7 +174,7 @@ export class Compactor implements AsyncDisposable {
    * Compacts now.
    *
    * @param options What.
-   * @throws {DbError} What a compaction failed with; kind `"closed"` if the compactor has ended.
+   * @throws {DbError} What a compaction failed with; kind `"unavailable"` if the store cannot be written to, and not only now; kind `"closed"` if the compactor has ended.
    */
   async compactNow(options: CompactNowOptions = {}): Promise<void> {
     this.#checkAlive();
@@ -247,7 +247,7 @@ export class Compactor implements AsyncDisposable {
   }
 
   async #round(): Promise<number | undefined> {
-    const { pace, logger } = this.#parts;
+    const { pace, logger, manual } = this.#parts;
     try {
       const coordinator = await this.#takeOver();
       const lookWanted = this.#lookWanted;
@@ -261,6 +261,8 @@ export class Compactor implements AsyncDisposable {
         throw error;
       }
       logger.warn(`the compactor tries again: ${error.message}`);
+      // Whoever waits for a compaction is told what will not pass by itself.
+      if (!error.retryable) manual.fail(error);
       this.#lookWanted = true;
       return pace.failed(error);
     }

@@ -1,5 +1,5 @@
 import { Admin } from "../../mod.ts";
-import type { DbError } from "../../lib/base/errors.ts";
+import { DbError } from "../../lib/base/errors.ts";
 import type { TieredSpec } from "../../lib/format/compactions.ts";
 import { MemoryStore } from "../../lib/object_store/memory_store.ts";
 import { FaultStore } from "../../lib/testing/fault_store.ts";
@@ -31,6 +31,35 @@ test("Compactor.compactNow() makes one run of everything", async () => {
   assertEquals(state.compactions.map(({ status }) => status), ["completed"]);
   assertEquals(made.compactor.status.state, "running");
   assertEquals(made.compactor.status.lastFailure, undefined);
+});
+
+test("Compactor.compactNow() waits for a store that is down, and not for one that cannot be written", async () => {
+  const memory = new MemoryStore();
+  await fill(memory, 6);
+  const runtime = new ManualRuntime();
+  const store = new FaultStore(memory);
+  await using made = compactorOf(store, { runtime });
+  const fail = (retryable: boolean) =>
+    store.fail(({ operation }) => operation === "put", {
+      kind: "fail-before",
+      error: new DbError("unavailable", "no put", { retryable }),
+    });
+
+  fail(true);
+  const waiting = made.compactor.compactNow();
+  await runtime.advance(60_000);
+  await waiting;
+  assertEquals(shapeOf(await manifestOf(memory)), "l0 0, runs 0:1");
+
+  fail(false);
+  const { kind } = await assertRejects(() =>
+    made.compactor.compactNow()
+  ) as DbError;
+  assertEquals(kind, "unavailable");
+  assertEquals(made.compactor.status.state, "running");
+  const again = made.compactor.compactNow();
+  await runtime.advance(60_000);
+  await again;
 });
 
 test("Compactor.compactNow() rewrites again, and an empty tree not at all", async () => {
