@@ -161,7 +161,8 @@ export class Admin {
   }
 
   /**
-   * Reads one compaction.
+   * Reads one compaction. Of those that have ended a state keeps the one with the
+   * greatest id alone, so a compaction may be gone as soon as it is done.
    *
    * @param id The compaction.
    * @param fileId Number of the state to look into; the latest unless given.
@@ -195,7 +196,8 @@ export class Admin {
 
   /**
    * Asks the compactor for a compaction. It checks again whether that may run
-   * when its turn comes; follow it with {@linkcode readCompaction}.
+   * when its turn comes; follow it with {@linkcode readCompaction}. A compactor
+   * looks for submissions once in its poll interval, an idle one once a minute.
    *
    * @param request Which.
    * @returns The compaction, as submitted.
