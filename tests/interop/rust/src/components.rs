@@ -61,9 +61,7 @@ impl MergeOperator for Greatest {
 }
 
 /// The request's merge operator: `concat` (which is the default), `sum` or `max`.
-pub fn merge_operator(
-    request: &Value,
-) -> Result<Arc<dyn MergeOperator + Send + Sync>, Failure> {
+pub fn merge_operator(request: &Value) -> Result<Arc<dyn MergeOperator + Send + Sync>, Failure> {
     match request["merge"].as_str().unwrap_or("concat") {
         "concat" => Ok(Arc::new(Concat)),
         "sum" => Ok(Arc::new(Sum)),

@@ -244,10 +244,7 @@ async fn drain(mut rows: DbIterator) -> Result<Vec<KeyValue>, Failure> {
 }
 
 /// A scan finds rows that a wrong filter or index hides from `get`.
-async fn check_gets<Reads: DbReadOps + Sync>(
-    db: &Reads,
-    rows: &[KeyValue],
-) -> Result<(), Failure> {
+async fn check_gets<Reads: DbReadOps + Sync>(db: &Reads, rows: &[KeyValue]) -> Result<(), Failure> {
     for row in rows {
         if db.get(&row.key).await?.as_ref() != Some(&row.value) {
             return Err(nonsense(format!(
