@@ -5,6 +5,7 @@
  * @module
  */
 import { mkdirSync } from "node:fs";
+import { setImmediate } from "node:timers";
 import { createRandom, makeData, makeRandomBatches } from "./data.ts";
 import type { Place, TreeControl } from "./engine.ts";
 import {
@@ -12,7 +13,6 @@ import {
   expectValue,
   type Extras,
   microseconds,
-  wallNow,
   WINDOW,
   writeBatches,
 } from "./workload.ts";
@@ -24,7 +24,10 @@ const L0_BYTES_A_ROW = 168;
 /** Rows of the ingest, by those of the read workloads. */
 const INGEST_SHARE = 20;
 /** Compactions that gets are timed beside; of each a new database. */
-const ROUNDS = 3;
+const ROUNDS = 4;
+/** From one get to the next, on average. */
+const PERIOD_MS = 3;
+const TIMER_SLACK_MS = 2;
 /** Rows that are read again and again: their blocks are cached. */
 const WARM_ROWS = 1000;
 
@@ -60,10 +63,10 @@ export async function compaction(
 }
 
 /**
- * Times gets of cached rows while a compaction runs. Another thread asks for one
- * every millisecond or so, whatever became of those before; the latency is from
- * when it asks until the value is there. So it includes how long the event loop
- * was busy with something else.
+ * Times gets of cached rows while a compaction runs. They are due at random
+ * times, whatever became of those before, as requests would be; the latency is
+ * from when one is due until its value is there. So it includes how long the
+ * event loop was busy with something else.
  *
  * @param context What to work with.
  * @param place Where compactions run.
@@ -141,9 +144,9 @@ async function openHeld(
 }
 
 /**
- * Gets, each as soon as the pacer asks for it.
+ * Gets, each when it is due, while something runs.
  *
- * @returns The longest that the event loop let a request wait, in milliseconds.
+ * @returns The longest that the event loop was late for one, in milliseconds.
  */
 async function getsDuring(
   compact: () => Promise<unknown>,
@@ -152,30 +155,31 @@ async function getsDuring(
   latencies: number[],
 ): Promise<number> {
   const random = createRandom(5);
+  let isOver = false;
+  const compacting = compact().finally(() => isOver = true);
   let longestWaitMs = 0;
-  const answer = async (dueAt: number) => {
-    longestWaitMs = Math.max(longestWaitMs, wallNow() - dueAt);
+  for (let due = performance.now();;) {
+    due += 2 * PERIOD_MS * random() / 2 ** 32;
+    await untilDue(due);
+    if (isOver) break;
+    longestWaitMs = Math.max(longestWaitMs, performance.now() - due);
     const value = await engine.get(keys[random() % keys.length]!);
-    latencies.push(wallNow() - dueAt);
+    latencies.push(performance.now() - due);
     expectValue(value, true);
-  };
-  const answers: Promise<void>[] = [];
-  const pacer = new Worker(new URL("./pacer.ts", import.meta.url), {
-    type: "module",
-  });
-  const stop = new Int32Array(new SharedArrayBuffer(4));
-  await new Promise((resolve) => {
-    pacer.onmessage = resolve;
-    pacer.postMessage(stop);
-  });
-  pacer.onmessage = ({ data: dueAt }) => void answers.push(answer(dueAt));
-  await compact();
-  // A thread that waits does not notice that it is terminated.
-  Atomics.store(stop, 0, 1);
-  Atomics.notify(stop, 0);
-  pacer.onmessage = null;
-  await Promise.all(answers);
+  }
+  await compacting;
   return longestWaitMs;
+}
+
+/** Timers are late by a millisecond or two: the last of the way is made in turns. */
+async function untilDue(due: number): Promise<void> {
+  const sleepMs = due - performance.now() - TIMER_SLACK_MS;
+  if (sleepMs >= 1) {
+    await new Promise((resolve) => setTimeout(resolve, sleepMs));
+  }
+  while (performance.now() < due) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /**

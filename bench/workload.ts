@@ -124,11 +124,6 @@ export function microseconds(start: number): number {
   return (performance.now() - start) * 1000;
 }
 
-/** The time in milliseconds, the same in all threads, with a fraction. */
-export function wallNow(): number {
-  return performance.timeOrigin + performance.now();
-}
-
 /**
  * Makes sure that an engine is not fast by being wrong.
  *
