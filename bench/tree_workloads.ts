@@ -24,9 +24,9 @@ const L0_BYTES_A_ROW = 168;
 /** Rows of the ingest, by those of the read workloads. */
 const INGEST_SHARE = 20;
 /** Compactions that gets are timed beside; of each a new database. */
-const ROUNDS = 4;
+const ROUNDS = 3;
 /** From one get to the next, on average. */
-const PERIOD_MS = 3;
+const PERIOD_MS = 2;
 const TIMER_SLACK_MS = 2;
 /** Rows that are read again and again: their blocks are cached. */
 const WARM_ROWS = 1000;
