@@ -68,7 +68,8 @@ export interface Replayed {
   readonly rows: number;
 }
 
-const YIELD_AFTER_MS = 5;
+/** Others must have had their turn after 5 ms, and a step takes its time. */
+const YIELD_AFTER_MS = 3;
 
 /**
  * Replays WAL files into memtables.
