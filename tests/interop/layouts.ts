@@ -24,6 +24,11 @@ export const QUIET = {
   compactor_options: null,
   garbage_collector_options: null,
 };
+/** What a dead process had claimed is free before its layers fill L0. */
+const QUICK_CLAIMS = {
+  worker_heartbeat_timeout: "2s",
+  worker: { heartbeat_interval: "500ms" },
+} as const;
 /** A compactor that finds work at once and makes several SSTs a run. */
 export const COMPACTING = {
   min_filter_keys: 100,
@@ -35,7 +40,12 @@ export const COMPACTING = {
     poll_interval: "50ms",
     max_sst_size: 20_000,
     commit_compacted_interval: "50ms",
-    worker: { compactions_poll_interval: "50ms", max_sst_size: 20_000 },
+    worker: {
+      ...QUICK_CLAIMS.worker,
+      compactions_poll_interval: "50ms",
+      max_sst_size: 20_000,
+    },
+    worker_heartbeat_timeout: QUICK_CLAIMS.worker_heartbeat_timeout,
   },
 };
 /** What Shale opens with, where SlateDB is {@linkcode COMPACTING}. */
@@ -43,6 +53,7 @@ export const ROOMY: DbSettings = {
   min_filter_keys: 100,
   l0_max_ssts: 64,
   l0_max_ssts_per_key: 64,
+  compactor_options: QUICK_CLAIMS,
 };
 
 /** A way to lay out a database. */
