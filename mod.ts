@@ -148,8 +148,7 @@ export type {
   CheckpointOptions,
   CheckpointRef,
 } from "./lib/manifest/checkpoints.ts";
-export type { CompactionsFile } from "./lib/manifest/compactions_store.ts";
-export type { ManifestFile } from "./lib/manifest/manifest_store.ts";
+export type { HistoryFile } from "./lib/manifest/history.ts";
 export {
   type HistogramValue,
   MemoryRecorder,

@@ -33,14 +33,9 @@ import {
   refreshCheckpoint,
   requireCheckpoint,
 } from "../manifest/checkpoints.ts";
-import {
-  type CompactionsFile,
-  CompactionsStore,
-} from "../manifest/compactions_store.ts";
-import {
-  type ManifestFile,
-  ManifestStore,
-} from "../manifest/manifest_store.ts";
+import { CompactionsStore } from "../manifest/compactions_store.ts";
+import type { HistoryFile } from "../manifest/history.ts";
+import { ManifestStore } from "../manifest/manifest_store.ts";
 import { componentStores } from "../object_store/component_stores.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
 import type {
@@ -134,7 +129,7 @@ export class Admin {
    * @param range Which; all unless given.
    * @returns Numbers, sizes and times, ascending.
    */
-  async listManifests(range: IdRange = {}): Promise<ManifestFile[]> {
+  async listManifests(range: IdRange = {}): Promise<HistoryFile[]> {
     return await inRange(this.#manifests.list(), range);
   }
 
@@ -156,7 +151,7 @@ export class Admin {
    * @param range Which; all unless given.
    * @returns Numbers, sizes and times, ascending.
    */
-  async listCompactions(range: IdRange = {}): Promise<CompactionsFile[]> {
+  async listCompactions(range: IdRange = {}): Promise<HistoryFile[]> {
     return await inRange(this.#compactions.list(), range);
   }
 

@@ -15,6 +15,7 @@ import {
 } from "../base/duration.ts";
 import { DbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { checkSettingNames } from "../base/setting_names.ts";
 import type { Compression } from "../codec/compression.ts";
 import type { PartLimits } from "./part.ts";
 import type { SizeTieredOptions } from "./size_tiered.ts";
@@ -215,13 +216,15 @@ export function resolveCompactorOptions(
   settings: CompactorSettings,
   logger: Logger,
 ): CompactorOptions {
-  checkNames(settings, NAMES, NAME);
+  checkSettingNames(settings, NAMES, NAME);
   const poll = parseInterval(
     settings.poll_interval ?? "5s",
     `${NAME}.poll_interval`,
   );
   const { worker = {} } = settings;
-  if (worker !== null) checkNames(worker, WORKER_NAMES, `${NAME}.worker`);
+  if (worker !== null) {
+    checkSettingNames(worker, WORKER_NAMES, `${NAME}.worker`);
+  }
   const maxConcurrent = countOf(settings, "max_concurrent_compactions", 4);
   const duration = (name: keyof CompactorSettings, otherwise: Duration) =>
     parseDuration(settings[name] ?? otherwise, `${NAME}.${name}`);
@@ -257,7 +260,7 @@ export function resolveWorkerOptions(
   settings: CompactionWorkerSettings,
 ): WorkerOptions {
   const name = `${NAME}.worker`;
-  checkNames(settings, WORKER_NAMES, name);
+  checkSettingNames(settings, WORKER_NAMES, name);
   const duration = (
     key: keyof CompactionWorkerSettings,
     otherwise: Duration,
@@ -358,24 +361,4 @@ function compressionOf(
       COMPRESSIONS.join(", ")
     } or null, not ${JSON.stringify(codec)}`,
   );
-}
-
-function checkNames(
-  settings: unknown,
-  known: readonly string[],
-  name: string,
-): void {
-  if (typeof settings !== "object" || settings === null) {
-    throw new DbError(
-      "invalid",
-      `setting '${name}' must be an object, not ${JSON.stringify(settings)}`,
-    );
-  }
-  for (const key of Object.keys(settings)) {
-    if (known.includes(key)) continue;
-    throw new DbError(
-      "invalid",
-      `unknown setting '${name}.${key}': known are ${known.join(", ")}`,
-    );
-  }
 }

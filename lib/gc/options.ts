@@ -13,6 +13,7 @@ import {
   type PollInterval,
 } from "../base/duration.ts";
 import { DbError } from "../base/errors.ts";
+import { checkSettingNames } from "../base/setting_names.ts";
 
 /** Settings of the collection of one kind of files. */
 export interface GcTaskSettings {
@@ -133,7 +134,7 @@ export function resolveGcOptions(
   settings: GarbageCollectorSettings = {},
 ): GcOptions {
   const known = [...GC_RESOURCES.map(settingOf), ...OTHER_NAMES];
-  checkNames(settings, known, "garbage_collector_options");
+  checkSettingNames(settings, known, "garbage_collector_options");
   const tasks: Partial<Record<GcResource, GcTask>> = {};
   for (const resource of GC_RESOURCES) {
     const task = settings[settingOf(resource)];
@@ -147,7 +148,7 @@ export function resolveGcOptions(
 
 function resolveTask(settings: GcTaskSettings, resource: GcResource): GcTask {
   const name = settingOf(resource);
-  checkNames(settings, TASK_NAMES, name);
+  checkSettingNames(settings, TASK_NAMES, name);
   const {
     interval,
     poll_interval: pollInterval,
@@ -181,26 +182,6 @@ function settingOf<Resource extends GcResource>(
 
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;
-}
-
-function checkNames(
-  settings: unknown,
-  known: readonly string[],
-  name: string,
-): void {
-  if (typeof settings !== "object" || settings === null) {
-    throw new DbError(
-      "invalid",
-      `setting '${name}' must be an object, not ${JSON.stringify(settings)}`,
-    );
-  }
-  for (const key of Object.keys(settings)) {
-    if (known.includes(key)) continue;
-    throw new DbError(
-      "invalid",
-      `unknown setting '${name}.${key}': known are ${known.join(", ")}`,
-    );
-  }
 }
 
 function checkBoolean(value: unknown, name: string): void {

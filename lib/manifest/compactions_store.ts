@@ -11,7 +11,6 @@
  *
  * @module
  */
-import { DbError } from "../base/errors.ts";
 import type { Runtime } from "../base/runtime.ts";
 import { Boundary } from "../cas/boundary.ts";
 import { FencedObject } from "../cas/fenced_object.ts";
@@ -30,6 +29,7 @@ import {
   parseCompactionsId,
 } from "../format/paths.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
+import { History } from "./history.ts";
 
 /** What {@linkcode CompactionsStore} is made of. */
 export interface CompactionsStoreOptions {
@@ -50,16 +50,6 @@ export interface CompactionsStoreOptions {
   readonly staleAfterMs?: number;
 }
 
-/** One stored compactions file, as a listing shows it. */
-export interface CompactionsFile {
-  /** Its number. */
-  readonly id: number;
-  /** Its bytes. */
-  readonly size: number;
-  /** Milliseconds since the epoch. */
-  readonly lastModified: number;
-}
-
 /** Options of {@linkcode CompactionsStore.open}. */
 export interface OpenCompactionsOptions {
   /** The epoch, as raised in the manifest. */
@@ -76,13 +66,14 @@ export interface OpenCompactionsOptions {
 export type CompactionsEdit = (state: Compactions) => Compactions;
 
 const DEFAULT_STALE_AFTER_MS = 150_000;
-/** A number taken by others this often means more than bad luck. */
-const MAX_LOST_RACES = 1000;
 
-/** Reads the compactions files of one database, and changes them. */
-export class CompactionsStore {
+/**
+ * Reads the compactions files of one database, and changes them. Workers do so
+ * without an epoch, and users who submit a compaction; the file's version stays as
+ * it is then.
+ */
+export class CompactionsStore extends History<Compactions> {
   readonly #options: CompactionsStoreOptions;
-  readonly #object: NumberedObject<Compactions>;
 
   /**
    * Constructs a new {@linkcode CompactionsStore}; no I/O.
@@ -91,8 +82,7 @@ export class CompactionsStore {
    */
   constructor(options: CompactionsStoreOptions) {
     const { store, root, checksum } = options;
-    this.#options = options;
-    this.#object = new NumberedObject({
+    const object = new NumberedObject({
       store,
       boundary: new Boundary(store, boundaryName(root, "compactions")),
       format: {
@@ -104,59 +94,12 @@ export class CompactionsStore {
         decode: decodeCompactions,
       },
     });
-  }
-
-  /**
-   * Finds the latest state, by a listing.
-   *
-   * @param signal Ends the call.
-   * @returns The state, or `undefined` where there never was a compactor.
-   */
-  async readLatest(signal?: AbortSignal): Promise<Compactions | undefined> {
-    return (await this.#object.readLatest(undefined, signal))?.value;
-  }
-
-  /**
-   * Finds the latest state from one seen lately, by probing.
-   *
-   * @param seen The latest one seen before.
-   * @param signal Ends the call.
-   * @returns The latest; `seen` itself where there is no newer one.
-   */
-  async readNewer(
-    seen: Compactions,
-    signal?: AbortSignal,
-  ): Promise<Compactions> {
-    const last = { id: seen.id, value: seen };
-    return (await this.#object.readLatest(last, signal) ?? last).value;
-  }
-
-  /**
-   * Reads one file.
-   *
-   * @param id Its number.
-   * @param signal Ends the call.
-   * @returns The state, or `undefined` where it does not exist (any more).
-   */
-  async read(
-    id: number,
-    signal?: AbortSignal,
-  ): Promise<Compactions | undefined> {
-    return (await this.#object.read(id, signal))?.value;
-  }
-
-  /**
-   * Lists the stored files, ascending.
-   *
-   * @param signal Ends the iteration.
-   * @returns Numbers, sizes and times.
-   */
-  async *list(
-    signal?: AbortSignal,
-  ): AsyncGenerator<CompactionsFile, void, void> {
-    for await (const { id, meta } of this.#object.list(signal)) {
-      yield { id, size: meta.size, lastModified: meta.lastModified };
-    }
+    super(
+      object,
+      "compactions file",
+      "there is no compactions file: no compactor was ever started on this database",
+    );
+    this.#options = options;
   }
 
   /**
@@ -170,7 +113,7 @@ export class CompactionsStore {
     const { epoch, version, timeoutMs, signal } = options;
     let isOpen = false;
     const fenced = await FencedObject.open({
-      object: this.#object,
+      object: this.object,
       epoch: {
         role: "compactor",
         get: ({ compactorEpoch }: Compactions) => compactorEpoch,
@@ -189,44 +132,6 @@ export class CompactionsStore {
     isOpen = true;
     const { runtime, staleAfterMs = DEFAULT_STALE_AFTER_MS } = this.#options;
     return new HeldCompactions(fenced, runtime, staleAfterMs);
-  }
-
-  /**
-   * Changes the latest state without an epoch, as workers do and users who
-   * submit a compaction. The file's version stays as it is.
-   *
-   * @param edit From the latest state to the next; its argument itself means no change.
-   * @param seen The latest state seen before; saves a listing.
-   * @param signal Ends the attempts.
-   * @returns The stored state.
-   * @throws {DbError} Kind `"data"` if there is no compactions file yet; what `edit` throws.
-   */
-  async update(
-    edit: CompactionsEdit,
-    seen?: Compactions,
-    signal?: AbortSignal,
-  ): Promise<Compactions> {
-    let latest = seen === undefined
-      ? await this.readLatest(signal)
-      : await this.readNewer(seen, signal);
-    for (let attempt = 0; attempt < MAX_LOST_RACES; attempt++) {
-      if (latest === undefined) {
-        throw new DbError(
-          "data",
-          "there is no compactions file: no compactor was ever started on this database",
-        );
-      }
-      const edited = edit(latest);
-      if (edited === latest) return latest;
-      const id = latest.id + 1;
-      const next = { ...edited, id };
-      if (await this.#object.create(id, next, signal)) return next;
-      latest = (await this.#object.readLatestThoroughly(signal))?.value;
-    }
-    throw new DbError(
-      "unavailable",
-      "Cannot change the compactions file: other processes keep changing it",
-    );
   }
 }
 

@@ -1,14 +1,12 @@
 /**
  * The manifests of one database: read, listed, and opened for changes.
  *
- * Owns: their names and encoding as numbered objects, and changes by those who
- * hold no epoch.
+ * Owns: their names and encoding as numbered objects.
  * Does not own: what a change is (`tree_edit.ts`), nor how it meets another
  * process's change (`held_manifest.ts`).
  *
  * @module
  */
-import { DbError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Runtime } from "../base/runtime.ts";
 import { Boundary } from "../cas/boundary.ts";
@@ -27,6 +25,7 @@ import {
 } from "../format/paths.ts";
 import type { ObjectStore } from "../object_store/object_store.ts";
 import { HeldManifest } from "./held_manifest.ts";
+import { History } from "./history.ts";
 
 /** What {@linkcode ManifestStore} is made of. */
 export interface ManifestStoreOptions {
@@ -49,16 +48,6 @@ export interface ManifestStoreOptions {
   readonly logger?: Logger;
 }
 
-/** One stored manifest, as a listing shows it. */
-export interface ManifestFile {
-  /** Its number. */
-  readonly id: number;
-  /** Its bytes. */
-  readonly size: number;
-  /** Milliseconds since the epoch. */
-  readonly lastModified: number;
-}
-
 /** Whose epoch a manifest is held under. */
 export type ManifestRole = "writer" | "compactor";
 
@@ -78,13 +67,14 @@ export interface OpenManifestOptions {
 }
 
 const DEFAULT_STALE_AFTER_MS = 150_000;
-/** A number taken by others this often means more than bad luck. */
-const MAX_LOST_RACES = 1000;
 
-/** Reads the manifests of one database, and opens them for changes. */
-export class ManifestStore {
+/**
+ * Reads the manifests of one database, and opens them for changes. Without an
+ * epoch everybody may change what is neither the tree nor the log: checkpoints are
+ * made and removed like that.
+ */
+export class ManifestStore extends History<Manifest> {
   readonly #options: ManifestStoreOptions;
-  readonly #object: NumberedObject<Manifest>;
 
   /**
    * Constructs a new {@linkcode ManifestStore}; no I/O.
@@ -93,8 +83,7 @@ export class ManifestStore {
    */
   constructor(options: ManifestStoreOptions) {
     const { store, root, checksum } = options;
-    this.#options = options;
-    this.#object = new NumberedObject({
+    const object = new NumberedObject({
       store,
       boundary: new Boundary(store, boundaryName(root, "manifest")),
       format: {
@@ -106,91 +95,12 @@ export class ManifestStore {
         decode: decodeManifest,
       },
     });
-  }
-
-  /**
-   * Finds the latest manifest, by a listing.
-   *
-   * @param signal Ends the call.
-   * @returns The manifest, or `undefined` where there is no database.
-   */
-  async readLatest(signal?: AbortSignal): Promise<Manifest | undefined> {
-    return (await this.#object.readLatest(undefined, signal))?.value;
-  }
-
-  /**
-   * Finds the latest manifest from one seen lately, by probing.
-   *
-   * @param seen The latest one seen before.
-   * @param signal Ends the call.
-   * @returns The latest; `seen` itself where there is no newer one.
-   */
-  async readNewer(seen: Manifest, signal?: AbortSignal): Promise<Manifest> {
-    const last = { id: seen.id, value: seen };
-    return (await this.#object.readLatest(last, signal) ?? last).value;
-  }
-
-  /**
-   * Reads one manifest.
-   *
-   * @param id Its number.
-   * @param signal Ends the call.
-   * @returns The manifest, or `undefined` where it does not exist (any more).
-   */
-  async read(id: number, signal?: AbortSignal): Promise<Manifest | undefined> {
-    return (await this.#object.read(id, signal))?.value;
-  }
-
-  /**
-   * Lists the stored manifests, ascending.
-   *
-   * @param signal Ends the iteration.
-   * @returns Numbers, sizes and times.
-   */
-  async *list(
-    signal?: AbortSignal,
-  ): AsyncGenerator<ManifestFile, void, void> {
-    for await (const { id, meta } of this.#object.list(signal)) {
-      yield { id, size: meta.size, lastModified: meta.lastModified };
-    }
-  }
-
-  /**
-   * Changes the latest manifest without an epoch, as everybody may do who changes
-   * neither the tree nor the log: checkpoints are made and removed like that.
-   *
-   * @param edit From the latest manifest to the next; its argument itself means no change. Pure, and must bear meeting its own result.
-   * @param seen The latest manifest seen lately; saves a listing.
-   * @param signal Ends the attempts.
-   * @returns The stored manifest.
-   * @throws {DbError} Kind `"data"` if there is no database; what `edit` throws.
-   */
-  async update(
-    edit: (manifest: Manifest) => Manifest,
-    seen?: Manifest,
-    signal?: AbortSignal,
-  ): Promise<Manifest> {
-    let latest = seen === undefined
-      ? await this.readLatest(signal)
-      : await this.readNewer(seen, signal);
-    for (let attempt = 0; attempt < MAX_LOST_RACES; attempt++) {
-      if (latest === undefined) {
-        throw new DbError(
-          "data",
-          `failed to find latest manifest: there is no database at "${this.#options.root}" in this store`,
-        );
-      }
-      const edited = edit(latest);
-      if (edited === latest) return latest;
-      const id = latest.id + 1;
-      const next = { ...edited, id };
-      if (await this.#object.create(id, next, signal)) return next;
-      latest = (await this.#object.readLatestThoroughly(signal))?.value;
-    }
-    throw new DbError(
-      "unavailable",
-      "Cannot change the manifest: other processes keep changing it",
+    super(
+      object,
+      "manifest",
+      `failed to find latest manifest: there is no database at "${root}" in this store`,
     );
+    this.#options = options;
   }
 
   /**
@@ -208,7 +118,7 @@ export class ManifestStore {
     const { runtime, staleAfterMs = DEFAULT_STALE_AFTER_MS } = this.#options;
     const openedAtMs = runtime.now();
     const fenced = await FencedObject.open({
-      object: this.#object,
+      object: this.object,
       epoch: role === "writer" ? WRITER_EPOCH : COMPACTOR_EPOCH,
       runtime,
       ...options,
