@@ -51,8 +51,8 @@ export interface Extras {
   readonly mb_per_s?: number;
   /** The latency that one get of a hundred exceeds, in microseconds. */
   readonly p99_us?: number;
-  /** The longest that the event loop kept a due get waiting. */
-  readonly longest_wait_ms?: number;
+  /** The same from when the timer before a get was due, in microseconds. */
+  readonly p99_due_us?: number;
   /** The longest that one batch took to be written. */
   readonly max_stall_ms?: number;
   /** Bytes of the settled tree, by those of the same rows in one run. */
