@@ -41,6 +41,8 @@ import type { ResolvedSettings } from "./settings.ts";
  * is encoded.
  */
 const MAX_WAL_FILE_BYTES = 8 * 1024 * 1024;
+/** Of all databases of this thread: a file travels, another is encoded. */
+const WAL_BUFFERS = new BufferPool(2, 1.25 * MAX_WAL_FILE_BYTES);
 
 /** Everything the steps of an opening share. */
 export interface Opening {
@@ -167,14 +169,14 @@ export function openWal(
       requestFlush,
     });
   }
-  const buffers = new BufferPool(2, 1.25 * MAX_WAL_FILE_BYTES);
   return new ObjectWal({
     store: walStore,
     root,
     runtime,
     recorder,
-    newEncoder: (bytes) => newEncoder(opening, "wal", bytes, { buffers }),
-    buffers,
+    newEncoder: (bytes) =>
+      newEncoder(opening, "wal", bytes, { buffers: WAL_BUFFERS }),
+    buffers: WAL_BUFFERS,
     lastId: walId,
     durableSeq,
     flushIntervalMs,
