@@ -18,6 +18,7 @@ import {
 import { crc32 } from "../lib/codec/crc32.ts";
 import { Kernel } from "../lib/codec/kernel.ts";
 import { rowFlags, rowRecordBytes, writeRow } from "../lib/codec/row_record.ts";
+import { encodeIndex } from "../lib/format/sst_index.ts";
 import { KEY_BYTES, makeData, VALUE_BYTES } from "./data.ts";
 
 const ROWS = 100_000;
@@ -83,17 +84,15 @@ function buildTable(rows: readonly Row[]): Table {
   exports.builder_free(builder);
   kernel.free(pointer);
 
-  const head = 8 + 4 * separators.length;
-  const total = separators.reduce((sum, { length }) => sum + length, head);
-  table.index = kernel.alloc(total);
-  kernel.view.setUint32(table.index, separators.length, true);
-  let at = head;
-  for (const [n, separator] of separators.entries()) {
-    kernel.view.setUint32(table.index + 4 + 4 * n, at, true);
-    kernel.u8.set(separator, table.index + at);
-    at += separator.length;
-  }
-  kernel.view.setUint32(table.index + head - 4, at, true);
+  const offsets = table.bytes.map((_, n) => n);
+  const stored = encodeIndex({ offsets, firstKeys: separators });
+  const source = kernel.copyIn(stored);
+  const end = offsets.length;
+  const places = kernel.alloc(8 * (end + 1));
+  const unpack = (index: number) =>
+    exports.index_unpack(source, stored.length, end, index, places);
+  table.index = kernel.alloc(unpack(0));
+  unpack(table.index);
   return table;
 }
 

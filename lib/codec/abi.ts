@@ -29,7 +29,7 @@
  */
 
 /** Checked when the module is loaded; bumped with any change to this file. */
-export const ABI_VERSION = 6;
+export const ABI_VERSION = 7;
 
 /** Bytes of a row record before its key. */
 export const ROW_HEADER_BYTES = 40;
@@ -245,7 +245,9 @@ export const KERNEL_SYMBOLS = {
     result: "i32",
   },
 
-  // An index: `count u32, offsets u32[count + 1], separators`, offsets from the pointer.
+  // An index: `count u32, offsets u32[count + 1], separators, skip u32, windows u32[count]`,
+  // offsets from the pointer. A window has four bytes of a separator, big-endian, behind
+  // the `skip` bytes that all separators but the first begin with.
   /**
    * `(flatbuffer, bytes, data end, index, offsets f64[]) -> blocks | MALFORMED`:
    * an SST's index block, decompressed, to an index and to where each block

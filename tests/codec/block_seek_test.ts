@@ -9,6 +9,7 @@ import { MAX_SEQ, type Row } from "../../lib/base/row.ts";
 import { RowFlag } from "../../lib/codec/abi.ts";
 import type { Kernel } from "../../lib/codec/kernel.ts";
 import { readRow, rowFlags } from "../../lib/codec/row_record.ts";
+import { encodeIndex } from "../../lib/format/sst_index.ts";
 import { assertEquals } from "../support/assert.ts";
 import { test } from "../support/test.ts";
 import {
@@ -106,32 +107,26 @@ function showFound(found: Row | 0 | 2): string[] | number {
   return typeof found === "number" ? found : show([found]);
 }
 
-/** An index in the form the kernel takes. */
-function encodeIndex(separators: readonly Uint8Array[]): Uint8Array {
-  const head = new DataView(new ArrayBuffer(8 + 4 * separators.length));
-  head.setUint32(0, separators.length, true);
-  let at = head.byteLength;
-  separators.forEach((separator, n) => {
-    head.setUint32(4 + 4 * n, at, true);
-    at += separator.length;
-  });
-  head.setUint32(4 + 4 * separators.length, at, true);
-  return concatBytes([new Uint8Array(head.buffer), ...separators]);
-}
-
+/** Packs an index, and seeks in it. */
 function indexSeek(
   kernel: Kernel,
   separators: readonly Uint8Array[],
   key: Uint8Array | string,
 ): number {
-  const pointer = kernel.copyIn(encodeIndex(separators));
+  const stored = encodeIndex({
+    offsets: separators.map((_, i) => i),
+    firstKeys: separators,
+  });
+  const { index_seek, index_unpack } = kernel.exports;
+  const source = kernel.copyIn(stored);
+  const end = separators.length;
+  const bytes = index_unpack(source, stored.length, end, 0, 0);
+  const index = kernel.alloc(bytes);
+  const offsets = kernel.alloc(8 * (end + 1));
+  index_unpack(source, stored.length, end, index, offsets);
   const length = kernel.scratchKey(key);
-  const block = kernel.exports.index_seek(
-    pointer,
-    kernel.scratchPointer,
-    length,
-  );
-  kernel.free(pointer);
+  const block = index_seek(index, kernel.scratchPointer, length);
+  for (const pointer of [source, index, offsets]) kernel.free(pointer);
   return block;
 }
 
@@ -292,16 +287,23 @@ test("property: block_get() finds what a look at every row finds", () => {
 
 test("property: index_seek() agrees with a look at every separator", () => {
   const kernels = KERNELS.map(([, create]) => create());
+  const prefixes = ["", "c", "common/", "common/prefix/"].map(utf8);
   fc.assert(fc.property(
+    fc.constantFrom(...prefixes),
     fc.array(arbitraryKey, { maxLength: 40 }),
-    arbitraryKey,
-    (keys, key) => {
-      const separators = [utf8(""), ...keys.sort(compareBytes)];
-      const expected = separators.findLastIndex((separator) =>
-        compareBytes(separator, key) < 0
-      );
-      for (const kernel of kernels) {
-        assertEquals(indexSeek(kernel, separators, key), expected);
+    fc.oneof(arbitraryKey, fc.constantFrom(...prefixes.slice(1))),
+    fc.boolean(),
+    (prefix, keys, other, within) => {
+      const behind = keys.map((key) => concatBytes([prefix, key]));
+      const separators = [utf8(""), ...behind.sort(compareBytes)];
+      const wanted = within ? concatBytes([prefix, other]) : other;
+      for (const key of [wanted, ...separators.slice(1)]) {
+        const below = separators.findLastIndex((separator) =>
+          compareBytes(separator, key) < 0
+        );
+        for (const kernel of kernels) {
+          assertEquals(indexSeek(kernel, separators, key), below);
+        }
       }
     },
   ));

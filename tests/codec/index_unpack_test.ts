@@ -37,7 +37,9 @@ for (const [name, createKernel] of KERNELS) {
 
     const words = new Uint32Array(unpacked.index.slice(0, 20).buffer);
     assertEquals([...words], [3, 20, 20, 21, 23]);
-    assertEquals(unpacked.index.slice(20), utf8("bcd"));
+    assertEquals(unpacked.index.slice(20, 23), utf8("bcd"));
+    const windows = new Uint32Array(unpacked.index.slice(23).buffer);
+    assertEquals([...windows], [0, 0, 0x62000000, 0x63640000]);
     assertEquals(unpacked.offsets, [0, 7, 2 ** 33, 2 ** 40]);
   });
 

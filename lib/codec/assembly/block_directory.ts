@@ -4,7 +4,6 @@
  *
  *   bytes u32 | rows u16 | skip u16 | skip common bytes | window u32[rows] | offset u16[rows]
  *
- * A window is big-endian and padded with zeros, so windows sort as their keys do.
  * A get that goes along the rows instead waits for three times as much memory.
  */
 import {
@@ -16,6 +15,7 @@ import {
   rowValue,
   timestampBytes,
 } from "./block_row";
+import { leading, WINDOW, windowOf, windowsBelow } from "./key_window";
 import { alloc } from "./memory";
 import { sharedBytes } from "./row";
 
@@ -26,9 +26,6 @@ const HEAD: u32 = 8;
 const ROW_BYTES: u32 = 6;
 /** Offsets have two bytes. */
 const MAX_BLOCK: u32 = 0x10000;
-
-/** Bytes of a key that its window shows. */
-export const WINDOW: u32 = 4;
 
 /** The window of the key that {@link directorySeek} looked for. */
 export let wanted: u32 = 0;
@@ -95,16 +92,8 @@ export function directorySeek(
   if (keyBytes < skip) return -1;
   if (sharedBytes(key, directory + HEAD, skip) < skip) return -1;
   wanted = windowOf(key + skip, keyBytes - skip);
-  const windows = windowsAt(directory);
-  let at = windows;
-  // No branch depends on what is compared: it could not be predicted.
-  for (let count = directoryRows(directory); count > 1;) {
-    const half = count >>> 1;
-    const middle = at + (half << 2);
-    at = select<usize>(middle, at, load<u32>(middle - 4) < wanted);
-    count -= half;
-  }
-  return <i32>((at - windows) >>> 2) + <i32>(load<u32>(at) < wanted);
+  const rows = directoryRows(directory);
+  return <i32>windowsBelow(windowsAt(directory), rows, wanted);
 }
 
 /** How many rows there are. */
@@ -148,18 +137,4 @@ function windowsAt(directory: usize): usize {
 function rowBehind(suffix: usize): usize {
   const tail = suffix + rowSuffix + rowValue;
   return tail + ROW_TAIL + timestampBytes(load<u8>(tail, 8));
-}
-
-/** A window on these bytes, of which so many belong to the key. */
-// @ts-ignore: decorator
-@inline
-function windowOf(at: usize, bytes: u32): u32 {
-  return bswap(load<u32>(at)) & leading(min(bytes, WINDOW));
-}
-
-/** Masks the first bytes of a window. */
-// @ts-ignore: decorator
-@inline
-function leading(bytes: u32): u32 {
-  return bytes ? <u32>-1 << (32 - (bytes << 3)) : 0;
 }

@@ -1,5 +1,5 @@
 /**
- * Point lookups: a key in a block, a key in an index.
+ * Point lookups: a key in a block.
  *
  * No key is rebuilt. Going along the rows, it is enough to know how many bytes
  * the last row's key, which is smaller, has in common with the wanted one: a row
@@ -12,8 +12,8 @@ import {
   directorySkip,
   directoryWindow,
   wanted,
-  WINDOW,
 } from "./block_directory";
+import { WINDOW } from "./key_window";
 import {
   loadU64,
   readRowHead,
@@ -162,22 +162,4 @@ function report(found: usize, keyBytes: u32, value: usize, tail: usize): void {
   store<u32>(found, <u32>(tail - value), ROW_VALUE_LEN);
   store<u32>(found, flags, ROW_FLAGS);
   store<u32>(found, <u32>value, ROW_LINK);
-}
-
-/** See `index_seek` in ../abi.ts. */
-export function index_seek(index: usize, key: usize, keyBytes: u32): i32 {
-  let low: u32 = 0;
-  let high = load<u32>(index);
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const slot = index + (middle << 2);
-    const start = load<u32>(slot, 4);
-    const bytes = load<u32>(slot, 8) - start;
-    if (compareKeys(index + start, bytes, key, keyBytes, 0) < 0) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low ? low - 1 : 0;
 }

@@ -1,7 +1,7 @@
 /** The kernel's exports; see ../abi.ts. One line per file. */
 export { block_check } from "./block_check";
 export { block_directory } from "./block_directory";
-export { block_get, index_seek } from "./block_seek";
+export { block_get } from "./block_seek";
 export { block_from_v1 } from "./block_v1";
 export { bloom_add, bloom_probe, bloom_probe_key } from "./bloom";
 export {
@@ -13,6 +13,7 @@ export {
   builder_hashes,
 } from "./builder";
 export { crc32 } from "./crc32";
+export { index_seek } from "./index_seek";
 export { index_unpack } from "./index_unpack";
 export { lz4_decode, lz4_encode } from "./lz4";
 export { alloc, free, memory_limit, memory_used, scratch } from "./memory";
@@ -39,5 +40,5 @@ export { snappy_decode, snappy_encode, snappy_length } from "./snappy";
 
 /** See `ABI_VERSION` in ../abi.ts. */
 export function abi_version(): u32 {
-  return 6;
+  return 7;
 }

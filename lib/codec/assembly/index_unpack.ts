@@ -7,6 +7,7 @@
  *
  * Nothing in it is trusted: a reference is looked at before it is followed.
  */
+import { windowBytes, writeWindows } from "./index_seek";
 import { MALFORMED } from "./results";
 
 /** Separators may be shared between entries; a bomb shares one very often. */
@@ -101,7 +102,9 @@ export function index_unpack(
     store<u32>(packed, <u32> count);
     store<u32>(packed + <usize> (4 + 4 * count), <u32> at);
     store<f64>(offsets + <usize> (8 * count), dataEnd);
+    writeWindows(packed);
     return <i32> count;
   }
-  return <i32> at;
+  at += windowBytes(count);
+  return at > <u64> i32.MAX_VALUE ? MALFORMED : <i32> at;
 }

@@ -159,7 +159,9 @@ export class BlockEncoder {
   }
 
   #encode(row: Row): Uint8Array {
-    const shared = this.#startsRestart() ? 0 : common(this.#lastKey, row.key);
+    const shared = this.#startsRestart()
+      ? 0
+      : sharedLength(this.#lastKey, row.key);
     const { expireTs, createTs } = row;
     return concatBytes([
       varint(shared),
@@ -187,10 +189,17 @@ export function separatorBetween(
   first: Uint8Array,
 ): Uint8Array {
   if (compareBytes(last, first) === 0) return first;
-  return first.subarray(0, common(last, first) + 1);
+  return first.subarray(0, sharedLength(last, first) + 1);
 }
 
-function common(a: Uint8Array, b: Uint8Array): number {
+/**
+ * How many bytes both begin with.
+ *
+ * @param a One byte string.
+ * @param b The other.
+ * @returns How many.
+ */
+export function sharedLength(a: Uint8Array, b: Uint8Array): number {
   let length = 0;
   while (length < a.length && a[length] === b[length]) length++;
   return length;

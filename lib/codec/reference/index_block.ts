@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { EMPTY_BYTES } from "../../base/bytes.ts";
+import { sharedLength } from "./block_format.ts";
 import type { ReferenceMemory } from "./memory.ts";
 
 /** One data block, by its index entry. */
@@ -117,7 +119,7 @@ class Buffer {
 export function packedBytes(entries: readonly IndexEntry[]): number {
   return entries.reduce(
     (sum, { separator }) => sum + separator.length,
-    4 * (entries.length + 2),
+    4 * (entries.length + 2) + 4 * (entries.length + 1),
   );
 }
 
@@ -150,5 +152,19 @@ export function pack(
   });
   view.setUint32(index + 4 + 4 * count, at, true);
   view.setFloat64(offsets + 8 * count, dataEnd, true);
+  const [, first = EMPTY_BYTES, ...others] = entries.map((entry) =>
+    entry.separator
+  );
+  const skip = others.reduce(
+    (skip, other) => Math.min(skip, sharedLength(first, other)),
+    first.length,
+  );
+  view.setUint32(index + at, skip, true);
+  entries.forEach(({ separator }, i) => {
+    const window = new Uint8Array(4);
+    if (i > 0) window.set(separator.subarray(skip, skip + 4));
+    const word = new DataView(window.buffer).getUint32(0);
+    view.setUint32(index + at + 4 + 4 * i, word, true);
+  });
   return count;
 }
