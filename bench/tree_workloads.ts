@@ -25,7 +25,7 @@ const INGEST_SHARE = 20;
 /** Rows that are written between two compactions which gets are timed beside. */
 const ROUND_SHARE = 4;
 /** Compactions of one database, and how many of them gets are not timed beside. */
-const ROUNDS = 6;
+const ROUNDS = 5;
 const WARM_UP_ROUNDS = 2;
 /** Between a get and the next there are 1 to so many milliseconds. */
 const LONGEST_PAUSE_MS = 7;

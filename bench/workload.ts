@@ -41,7 +41,7 @@ export interface Scale {
    * bulk load ten times and the ingest twenty times as many.
    */
   readonly rows: number;
-  /** Longest time of one timed part of the calls, the bulk load apart. */
+  /** Longest time of one timed part of the calls; of the bulk load several times that. */
   readonly capMs: number;
 }
 
