@@ -14,11 +14,10 @@
 import {
   readRowHead,
   restartRow,
-  ROW_TAIL,
+  rowBehind,
   rowShared,
   rowSuffix,
   rowValue,
-  timestampBytes,
 } from "./block_row";
 import {
   CURSOR_BLOCK,
@@ -119,8 +118,7 @@ function enterInterval(cursor: usize, interval: u32): i32 {
     keyLen = length;
     height += cut;
     places++;
-    const tail = suffix + rowSuffix + rowValue;
-    row = tail + ROW_TAIL + timestampBytes(load<u8>(tail, 8));
+    row = rowBehind(suffix + rowSuffix + rowValue);
   }
   store<u32>(cursor, <u32>bufferData(key), VIEW_KEY);
   store<u32>(cursor, keyLen, VIEW_KEY_LEN);

@@ -8,12 +8,11 @@
  */
 import {
   readRowHead,
-  ROW_TAIL,
+  rowBehind,
   rowsEnd,
   rowShared,
   rowSuffix,
   rowValue,
-  timestampBytes,
 } from "./block_row";
 import { leading, WINDOW, windowOf, windowsBelow } from "./key_window";
 import { alloc } from "./memory";
@@ -46,7 +45,7 @@ export function block_directory(block: usize, bytes: u32): usize {
       matched = rowShared + sharedBytes(suffix, first + rowShared, most);
     }
     skip = min(skip, matched);
-    row = rowBehind(suffix);
+    row = rowBehind(suffix + rowSuffix + rowValue);
   }
   const total = HEAD + ROW_BYTES * rows + skip;
   const directory = alloc(total);
@@ -75,7 +74,7 @@ function fillRows(directory: usize, block: usize, end: usize): void {
     store<u16>(offset, <u16>(row - block));
     window += 4;
     offset += 2;
-    row = rowBehind(suffix);
+    row = rowBehind(suffix + rowSuffix + rowValue);
   }
 }
 
@@ -129,12 +128,4 @@ export function directoryOffset(directory: usize, index: u32): usize {
 @inline
 function windowsAt(directory: usize): usize {
   return directory + HEAD + directorySkip(directory);
-}
-
-/** The row behind the one whose head was read. */
-// @ts-ignore: decorator
-@inline
-function rowBehind(suffix: usize): usize {
-  const tail = suffix + rowSuffix + rowValue;
-  return tail + ROW_TAIL + timestampBytes(load<u8>(tail, 8));
 }

@@ -45,6 +45,13 @@ export function timestampBytes(flags: u32): u32 {
   return ((flags & 2) << 2) + ((flags & 4) << 1);
 }
 
+/** The row behind the one with this tail, which follows the value. */
+// @ts-ignore: decorator
+@inline
+export function rowBehind(tail: usize): usize {
+  return tail + ROW_TAIL + timestampBytes(load<u8>(tail, 8));
+}
+
 /** A big-endian u16. */
 // @ts-ignore: decorator
 @inline

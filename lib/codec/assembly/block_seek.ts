@@ -20,6 +20,7 @@ import {
   restartCount,
   restartRow,
   ROW_TAIL,
+  rowBehind,
   rowsEnd,
   rowShared,
   rowSuffix,
@@ -81,7 +82,7 @@ export function block_get(
         return FOUND;
       }
     }
-    row = tail + ROW_TAIL + timestampBytes(load<u8>(tail, 8));
+    row = rowBehind(tail);
   }
   return MAYBE_LATER;
 }
