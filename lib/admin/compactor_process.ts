@@ -24,7 +24,7 @@ import type {
   CompactorSettings,
 } from "../compactor/options.ts";
 import type { JobStatus } from "../compactor/running_jobs.ts";
-import { encodingOf } from "../db/engine_parts.ts";
+import { jobComponentsOf } from "../db/compacting.ts";
 import {
   checkDbOptions,
   type DbOptions,
@@ -217,15 +217,9 @@ async function componentsOf(
     recorder,
     store,
     root: resolvePath(path),
-    manifestChecksum: options.manifestChecksum ?? true,
-    encoding: encodingOf(options, settings),
-    filterPolicies: options.filterPolicies,
-    transformer: options.blockTransformer,
-    mergeOperator: options.mergeOperator,
-    compactionFilter: options.compactionFilter,
+    ...jobComponentsOf(options, settings),
     execution,
     threads,
-    module: options.compactorModule,
   };
 }
 

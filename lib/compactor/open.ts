@@ -101,15 +101,9 @@ export interface OpenCompactorOptions extends JobComponents {
  * @throws {DbError} Kind `"invalid"` if a setting is.
  */
 export function openCompactor(options: OpenCompactorOptions): Compactor {
-  const { runtime, logger, recorder, store, root } = options;
   const resolved = checkedSettings(options);
-  const checksum = options.manifestChecksum;
   return new Compactor({
-    runtime,
-    logger,
-    recorder,
-    manifests: new ManifestStore({ store, root, runtime, logger, checksum }),
-    compactions: new CompactionsStore({ store, root, runtime, checksum }),
+    ...stateFilesOf(options),
     options: resolved,
     scheduler: options.scheduler ?? sizeTieredScheduler(resolved.scheduler),
     version: options.formatTarget === "0.15" ? 2 : 1,
@@ -164,19 +158,26 @@ export interface OpenWorkerOptions extends JobComponents {
 export function openCompactionWorker(
   options: OpenWorkerOptions,
 ): CompactionWorker {
-  const { runtime, logger, recorder, store, root } = options;
   const resolved = resolveWorkerOptions(options.settings);
-  const checksum = options.manifestChecksum;
   return new CompactionWorker({
-    runtime,
-    logger,
-    recorder,
-    manifests: new ManifestStore({ store, root, runtime, logger, checksum }),
-    compactions: new CompactionsStore({ store, root, runtime, checksum }),
+    ...stateFilesOf(options),
     options: resolved,
     tools: openJobTools(options, resolved),
     onFailure: options.onFailure,
   });
+}
+
+/** The files that compactors and workers have in common, and who hears of them. */
+function stateFilesOf(options: JobComponents) {
+  const { runtime, logger, recorder, store, root } = options;
+  const files = { store, root, runtime, checksum: options.manifestChecksum };
+  return {
+    runtime,
+    logger,
+    recorder,
+    manifests: new ManifestStore({ ...files, logger }),
+    compactions: new CompactionsStore(files),
+  };
 }
 
 /**

@@ -9,13 +9,18 @@
  */
 import { silentLogger } from "../base/log.ts";
 import type { Compactor } from "../compactor/compactor.ts";
-import { checkedSettings, openCompactor } from "../compactor/open.ts";
+import {
+  checkedSettings,
+  type JobComponents,
+  openCompactor,
+} from "../compactor/open.ts";
 import type { CompactorSettings } from "../compactor/options.ts";
 import type { Flusher } from "../flush/flusher.ts";
 import type { LsmState } from "../lsm/lsm_state.ts";
 import type { HeldManifest } from "../manifest/held_manifest.ts";
 import { encodingOf, type Opening } from "./engine_parts.ts";
 import type { DbOptions } from "./open_options.ts";
+import type { ResolvedSettings } from "./settings.ts";
 
 /** What the compactor works beside. */
 export interface CompactingParts {
@@ -48,6 +53,37 @@ function settingsOf(options: DbOptions): CompactorSettings | undefined {
 }
 
 /**
+ * What a database's options say about its compactions, wherever those run.
+ *
+ * @param options Components.
+ * @param settings Settings.
+ * @returns What jobs are made of, as far as options name it.
+ */
+export function jobComponentsOf(
+  options: DbOptions,
+  settings: ResolvedSettings,
+): Pick<
+  JobComponents,
+  | "manifestChecksum"
+  | "encoding"
+  | "filterPolicies"
+  | "transformer"
+  | "mergeOperator"
+  | "compactionFilter"
+  | "module"
+> {
+  return {
+    manifestChecksum: options.manifestChecksum ?? true,
+    encoding: encodingOf(options, settings),
+    filterPolicies: options.filterPolicies,
+    transformer: options.blockTransformer,
+    mergeOperator: options.mergeOperator,
+    compactionFilter: options.compactionFilter,
+    module: options.compactorModule,
+  };
+}
+
+/**
  * Makes the compactor of a database that is opened as its writer.
  *
  * @param opening What the opening knows.
@@ -71,14 +107,8 @@ export function openDbCompactor(
     recorder: opening.recorder,
     store: opening.storesOf("compactor").store,
     root: opening.root,
-    manifestChecksum: options.manifestChecksum ?? true,
-    encoding: encodingOf(options, settings),
-    filterPolicies: options.filterPolicies,
-    transformer: options.blockTransformer,
-    mergeOperator: options.mergeOperator,
-    compactionFilter: options.compactionFilter,
+    ...jobComponentsOf(options, settings),
     execution,
-    module: options.compactorModule,
     settings: compactorSettings,
     formatTarget: options.formatTarget ?? "interop",
     scheduler: options.compactionScheduler,
