@@ -105,10 +105,30 @@ export async function writeBatches(
   values: readonly Uint8Array[],
   deadline: number,
 ): Promise<number> {
+  return await inWindows(
+    keys.length,
+    deadline,
+    (start, end) => engine.writeBatch(keys, values, start, end),
+  );
+}
+
+/**
+ * Writes windows of rows until all rows or the time is used up.
+ *
+ * @param rows How many there are.
+ * @param deadline When to stop, by `performance.now()`.
+ * @param write Writes the rows from `start` to `end`.
+ * @returns The rows written.
+ */
+export async function inWindows(
+  rows: number,
+  deadline: number,
+  write: (start: number, end: number) => Promise<unknown> | undefined,
+): Promise<number> {
   let done = 0;
-  while (done < keys.length && performance.now() < deadline) {
-    const end = Math.min(done + WINDOW, keys.length);
-    await engine.writeBatch(keys, values, done, end);
+  while (done < rows && performance.now() < deadline) {
+    const end = Math.min(done + WINDOW, rows);
+    await write(done, end);
     done = end;
   }
   return done;

@@ -20,6 +20,7 @@ import { compaction, getsBesideCompaction, ingest } from "./tree_workloads.ts";
 import {
   type Context,
   expectValue,
+  inWindows,
   type Measurement,
   microseconds,
   type Scale,
@@ -110,16 +111,14 @@ async function putAndFlush(
   values: readonly Uint8Array[],
   deadline: number,
 ): Promise<number> {
-  let done = 0;
-  while (done < keys.length && performance.now() < deadline) {
-    const end = Math.min(done + WINDOW, keys.length);
+  const done = await inWindows(keys.length, deadline, (start, end) => {
     const window: Promise<unknown>[] = [];
-    for (; done < end; done++) {
-      const pending = engine.put(keys[done]!, values[done]!);
+    for (let i = start; i < end; i++) {
+      const pending = engine.put(keys[i]!, values[i]!);
       if (pending !== undefined) window.push(pending);
     }
-    await Promise.all(window);
-  }
+    return Promise.all(window);
+  });
   await engine.flush();
   return done;
 }
