@@ -169,17 +169,17 @@ for (const [name, create] of KERNELS) {
   });
 
   test(`block_get() of the ${name} takes no key for another that differs where rows share`, () => {
-    const rows = ["a", "commonXXXX1", "commonXXXX2", "commonXXXX3"];
+    const rows = ["a", "commonNNNN1", "commonNNNN2", "commonNNNN3"];
     const encoded = encodeBlock(rows.map((key) => row("put", key, 1)));
     const block = new Searchable(create(), encoded);
     assertEquals(
-      ["commonWWWW2", "commonXXXX", "commonXXXX25"].map((key) =>
+      ["commonMMMM2", "commonNNNN", "commonNNNN25"].map((key) =>
         block.get(key)
       ),
       [0, 0, 0],
     );
-    assertEquals(block.get("commonYYYY2"), 2);
-    assertEquals((block.get("commonXXXX2") as Row).seq, 1n);
+    assertEquals(block.get("commonOOOO2"), 2);
+    assertEquals((block.get("commonNNNN2") as Row).seq, 1n);
   });
 
   test(`block_get() of the ${name} takes a seq above 63 bits for what it is`, () => {

@@ -13,16 +13,12 @@ import type {
 import { isActive } from "../../lib/compactor/scheduler.ts";
 import type { TieredSpec } from "../../lib/format/compactions.ts";
 import { nextRunId, prefixedTrees } from "../../lib/manifest/run_edit.ts";
-import {
-  type CrashWorld,
-  DiskWorld,
-  StoreWorld,
-} from "../support/crash_world.ts";
-import { type ModelConfig, ModelRun } from "../support/model_run.ts";
-import { Random, roundsOf, withSeed } from "../support/random.ts";
+import { DiskWorld, StoreWorld } from "../support/crash_world.ts";
+import { type ModelConfig, runModel } from "../support/model_run.ts";
+import { Random } from "../support/random.ts";
 import { test } from "../support/test.ts";
 
-const STEPS = 500;
+const ROUNDS = { rounds: 2, steps: 500 };
 
 /** Proposes whatever may be compacted, a different part of each tree each time. */
 const anything: CompactionScheduler = {
@@ -130,27 +126,19 @@ const CONFIGS: readonly ModelConfig[] = [
   },
 ];
 
-async function runAll(
-  config: ModelConfig,
-  firstSeed: number,
-  makeWorld: (random: Random) => CrashWorld,
-): Promise<void> {
-  for (let round = 0; round < roundsOf(2); round++) {
-    await withSeed(firstSeed + 1000 * round, async (random) => {
-      const world = makeWorld(random.fork());
-      await using run = await ModelRun.open(config, world, random);
-      await run.steps(STEPS);
-      await run.checkAll();
-      await run.crash();
-    });
-  }
-}
-
 for (const [i, config] of CONFIGS.entries()) {
   test(`a database that is compacted equals its model: ${config.name}`, () => {
-    return runAll(config, 500 + i, () => new StoreWorld());
+    return runModel(
+      config,
+      { ...ROUNDS, firstSeed: 500 + i },
+      () => new StoreWorld(),
+    );
   });
   test(`a database that is compacted equals its model when unsynced file data is lost: ${config.name}`, () => {
-    return runAll(config, 600 + i, (random) => new DiskWorld(random));
+    return runModel(
+      config,
+      { ...ROUNDS, firstSeed: 600 + i },
+      (random) => new DiskWorld(random),
+    );
   });
 }

@@ -4,10 +4,16 @@
  *
  * @module
  */
-import { type Db, type DbOptions, FileStore } from "../../mod.ts";
+import { type DbOptions, FileStore } from "../../mod.ts";
 import type { TieredSpec } from "../../lib/format/compactions.ts";
 import type { JudgeStore } from "../interop/judge.ts";
-import { assertJudged, fromLines, type StartJudge } from "../interop/cases.ts";
+import {
+  applyJudge,
+  applyShale,
+  assertJudged,
+  fromLines,
+  type StartJudge,
+} from "../interop/cases.ts";
 import {
   COMPACTING,
   layers,
@@ -20,9 +26,7 @@ import {
 import { nextRunId } from "../../lib/manifest/run_edit.ts";
 import { openShale } from "../interop/shale.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { applyOp } from "../support/db_ops.ts";
 import { ModelDb } from "../support/model_db.ts";
-import type { Op } from "../support/op.ts";
 import { type Random, withSeed } from "../support/random.ts";
 import { TempDir } from "../support/temp_dir.ts";
 import { compactorOf, manifestOf, shapeOf } from "./compactors.ts";
@@ -126,17 +130,6 @@ export const KINDS: readonly CompactionKind[] = [
 /** Options of Shale in these cases. */
 const OPEN: Partial<DbOptions> = { compactor: "off", settings: ROOMY };
 
-async function apply(
-  db: Db,
-  model: ModelDb,
-  ops: readonly Op[],
-): Promise<void> {
-  for (const op of ops) {
-    const written = await applyOp(db, op);
-    if (written !== undefined) model.apply(op, written.seq, written.createTs);
-  }
-}
-
 /** Three runs and three SSTs of L0, with every kind of row. */
 async function grow(
   dir: string,
@@ -146,14 +139,14 @@ async function grow(
 ): Promise<FileStore> {
   for (let run = 0; run < 3; run++) {
     const db = await openShale({ dir, ...OPEN });
-    await apply(db, model, [...layers(random), MEM]);
+    await applyShale(db, model, [...layers(random), MEM]);
     await db.close();
     const store = new FileStore(dir);
     await submit(store, formatTarget, () => ({ runIds: [] }));
     await store.close();
   }
   const db = await openShale({ dir, ...OPEN });
-  await apply(db, model, [...layers(random), MEM]);
+  await applyShale(db, model, [...layers(random), MEM]);
   await db.close();
   return new FileStore(dir);
 }
@@ -188,11 +181,7 @@ export async function theyReadCompacted(
     assertEquals(fromLines(await judge.rows()), model.rows());
     await judge.open({ ...place, settings: COMPACTING });
     const ops = [...load(random, 100), MEM];
-    const seqs = await judge.apply(ops);
-    ops.forEach((op, i) => {
-      const seq = seqs[i] ?? null;
-      if (seq !== null) model.apply(op, BigInt(seq));
-    });
+    await applyJudge(judge, model, ops);
     const rows = await judge.rows();
     assertJudged(rows, model, "after they wrote on");
     await judge.close();
@@ -215,7 +204,7 @@ export async function theyReadMoved(start: StartJudge): Promise<void> {
   const model = new ModelDb();
   const db = await openShale({ dir: dir.path, ...OPEN });
   for (const letter of "dacb") {
-    await apply(db, model, [
+    await applyShale(db, model, [
       put(`${letter}1`, "1"),
       put(`${letter}2`, "2"),
       MEM,

@@ -4,16 +4,11 @@
  *
  * @module
  */
-import {
-  type CrashWorld,
-  DiskWorld,
-  StoreWorld,
-} from "../support/crash_world.ts";
-import { type ModelConfig, ModelRun } from "../support/model_run.ts";
-import { type Random, roundsOf, withSeed } from "../support/random.ts";
+import { DiskWorld, StoreWorld } from "../support/crash_world.ts";
+import { type ModelConfig, runModel } from "../support/model_run.ts";
 import { test } from "../support/test.ts";
 
-const STEPS = 600;
+const ROUNDS = { rounds: 4, steps: 600 };
 /** No compactor runs here: L0 must not fill up. */
 const ROOMY = {
   l0_max_ssts: 100_000,
@@ -86,28 +81,19 @@ const CONFIGS: readonly ModelConfig[] = [
   },
 ];
 
-/** A run of each seed; more rounds are more seeds. */
-async function runAll(
-  config: ModelConfig,
-  firstSeed: number,
-  makeWorld: (random: Random) => CrashWorld,
-): Promise<void> {
-  for (let round = 0; round < roundsOf(4); round++) {
-    await withSeed(firstSeed + 1000 * round, async (random) => {
-      const world = makeWorld(random.fork());
-      await using run = await ModelRun.open(config, world, random);
-      await run.steps(STEPS);
-      await run.checkAll();
-      await run.crash();
-    });
-  }
-}
-
 for (const [i, config] of CONFIGS.entries()) {
   test(`a database equals its model through crashes: ${config.name}`, () => {
-    return runAll(config, 100 + i, () => new StoreWorld());
+    return runModel(
+      config,
+      { ...ROUNDS, firstSeed: 100 + i },
+      () => new StoreWorld(),
+    );
   });
   test(`a database equals its model when unsynced file data is lost: ${config.name}`, () => {
-    return runAll(config, 200 + i, (random) => new DiskWorld(random));
+    return runModel(
+      config,
+      { ...ROUNDS, firstSeed: 200 + i },
+      (random) => new DiskWorld(random),
+    );
   });
 }

@@ -25,7 +25,7 @@ import {
 } from "./model_db.ts";
 import { hex, type Op, unhex } from "./op.ts";
 import { type OpProfile, OpSource } from "./op_source.ts";
-import type { Random } from "./random.ts";
+import { type Random, roundsOf, withSeed } from "./random.ts";
 
 /** One way to run a database. */
 export interface ModelConfig {
@@ -346,5 +346,32 @@ export class ModelRun implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#letGo();
     await this.#db.close({ flush: "none" });
+  }
+}
+
+/** How long {@linkcode runModel} goes on, and from which seed. */
+export interface ModelRounds {
+  /** The seed of the first round; more rounds are more seeds. */
+  readonly firstSeed: number;
+  /** Rounds, unless the environment wants more. */
+  readonly rounds: number;
+  /** Steps of a round. */
+  readonly steps: number;
+}
+
+/** Random steps, a look at everything and a crash, in each round anew. */
+export async function runModel(
+  config: ModelConfig,
+  { firstSeed, rounds, steps }: ModelRounds,
+  makeWorld: (random: Random) => CrashWorld,
+): Promise<void> {
+  for (let round = 0; round < roundsOf(rounds); round++) {
+    await withSeed(firstSeed + 1000 * round, async (random) => {
+      const world = makeWorld(random.fork());
+      await using run = await ModelRun.open(config, world, random);
+      await run.steps(steps);
+      await run.checkAll();
+      await run.crash();
+    });
   }
 }
