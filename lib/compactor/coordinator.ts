@@ -145,6 +145,7 @@ export class Coordinator {
    * @throws {DbError} Kind `"unavailable"` if the store fails for the moment; `"closed"` (`fenced`) if another compactor took over.
    */
   async round(lookWanted: boolean): Promise<Activity> {
+    this.#parts.manual.look();
     await this.#look(lookWanted);
     await this.#tend();
     await this.#commit();

@@ -34,6 +34,8 @@ export interface CompactNowOptions {
 /** One call that waits. */
 interface Request {
   readonly full: boolean;
+  /** Whether the tree was looked at since: what it shall compact may be new. */
+  isSeen: boolean;
   /** Trees that are still to be submitted; `undefined`: not looked at yet. */
   segments: Uint8Array[] | undefined;
   /** Compactions it waits for. */
@@ -55,8 +57,13 @@ export class ManualCompactions {
     return this.#requests.some(({ full }) => !full);
   }
 
+  /** Notes that the tree is about to be looked at, for all who wait by now. */
+  look(): void {
+    for (const request of this.#requests) request.isSeen = true;
+  }
+
   /**
-   * Wants whole trees compacted.
+   * Wants whole trees compacted, as they are when they are next looked at.
    *
    * @param options Which.
    * @returns Resolves when they are.
@@ -66,6 +73,7 @@ export class ManualCompactions {
     const { full = true, segment } = options;
     return this.#wait({
       full,
+      isSeen: false,
       segments: segment === undefined ? undefined : [segment],
       waiting: new Set(),
       done: Promise.withResolvers(),
@@ -82,6 +90,7 @@ export class ManualCompactions {
   waitFor(id: Ulid): Promise<void> {
     return this.#wait({
       full: true,
+      isSeen: false,
       segments: [],
       waiting: new Set([id]),
       done: Promise.withResolvers(),
@@ -102,7 +111,7 @@ export class ManualCompactions {
     const { manifest } = view;
     const taken: { id: Ulid; spec: TieredSpec }[] = [];
     for (const request of this.#requests) {
-      if (!request.full) continue;
+      if (!request.full || !request.isSeen) continue;
       request.segments ??= prefixedTrees(manifest).map(({ segment }) =>
         segment
       );
@@ -150,7 +159,8 @@ export class ManualCompactions {
 
   /** Notes that the scheduler has nothing to propose and nothing runs. */
   quiet(): void {
-    for (const request of this.#requests.filter(({ full }) => !full)) {
+    const isOver = ({ full, isSeen }: Request) => !full && isSeen;
+    for (const request of this.#requests.filter(isOver)) {
       request.done.resolve();
       this.#drop(request);
     }
