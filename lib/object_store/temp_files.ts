@@ -29,6 +29,8 @@ const STALE_MS = 10 * 60_000;
 const MAX_ATTEMPTS = 10;
 /** Written in one go; the event loop has its turn in between. */
 const SLICE_BYTES = 1024 * 1024;
+/** The device begins with so many bytes while more are written. */
+const SYNC_AHEAD_BYTES = 8 * 1024 * 1024;
 
 /** What {@linkcode TempFiles} needs. */
 export interface TempFilesOptions {
@@ -76,19 +78,23 @@ export class TempFiles {
     signal?: AbortSignal,
   ): Promise<string> {
     const { path, file } = await this.#create(action);
+    const ahead = new SyncAhead(file, this.#options.fsync);
     try {
-      if (body instanceof Uint8Array) await this.#append(file, body, action);
-      else {
+      if (body instanceof Uint8Array) {
+        await this.#append(file, body, action, ahead);
+      } else {
         for await (const chunk of chunksOf(body, signal)) {
-          await this.#append(file, chunk, action);
+          await this.#append(file, chunk, action, ahead);
         }
       }
-      await this.#finish(file, path, action);
+      await this.#finish(file, path, action, ahead);
       return path;
     } catch (error) {
       discard(this.#options.vfs, path);
       throw error;
     } finally {
+      // A descriptor may be another file's as soon as it is given back.
+      await ahead.settled;
       file.close();
     }
   }
@@ -140,25 +146,82 @@ export class TempFiles {
     file: VfsFile,
     bytes: Uint8Array,
     action: string,
+    ahead: SyncAhead,
   ): Promise<void> {
     for (let start = 0; start < bytes.length; start += SLICE_BYTES) {
       if (start > 0) await this.#options.runtime.yield();
+      const slice = bytes.subarray(start, start + SLICE_BYTES);
       try {
-        file.append(bytes.subarray(start, start + SLICE_BYTES));
+        file.append(slice);
       } catch (error) {
         throw toDiskError(error, action);
       }
+      ahead.written(slice.length);
     }
   }
 
-  async #finish(file: VfsFile, path: string, action: string): Promise<void> {
+  async #finish(
+    file: VfsFile,
+    path: string,
+    action: string,
+    ahead: SyncAhead,
+  ): Promise<void> {
     const { vfs, runtime, fsync } = this.#options;
     try {
       vfs.setModified(path, Math.floor(runtime.now()));
+      await ahead.finish();
       if (fsync) await file.sync();
     } catch (error) {
       throw toDiskError(error, action);
     }
+  }
+}
+
+/**
+ * Syncs what is written of a file while more is written, so that the device
+ * works all the time and the sync at the end has little left.
+ */
+class SyncAhead {
+  readonly #file: VfsFile;
+  readonly #isOn: boolean;
+  #unsynced = 0;
+  #syncing: Promise<void> | undefined;
+  #failure: { error: unknown } | undefined;
+
+  constructor(file: VfsFile, isOn: boolean) {
+    this.#file = file;
+    this.#isOn = isOn;
+  }
+
+  /** Resolves when no sync is under way, whatever became of it. */
+  get settled(): Promise<void> | undefined {
+    return this.#syncing;
+  }
+
+  /** Notes that more was written. */
+  written(bytes: number): void {
+    this.#unsynced += bytes;
+    if (
+      !this.#isOn || this.#syncing !== undefined ||
+      this.#unsynced < SYNC_AHEAD_BYTES
+    ) return;
+    this.#unsynced = 0;
+    this.#syncing = this.#sync();
+  }
+
+  /** A sync that failed is told once: one that works later says nothing of its bytes. */
+  async finish(): Promise<void> {
+    await this.#syncing;
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
+
+  async #sync(): Promise<void> {
+    try {
+      await this.#file.datasync();
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+    this.#syncing = undefined;
   }
 }
 

@@ -8,6 +8,8 @@ import { failureOf, LoggedDisk } from "./logged_disk.ts";
 
 const BODY = sampleBytes(100);
 const MINUTE_MS = 60_000;
+/** Long enough for two syncs before the end. */
+const LONG_BYTES = 20 * 1024 * 1024;
 
 test("names in .tmp/ are refused, and not listed", async () => {
   const vfs = new MemoryVfs();
@@ -70,6 +72,74 @@ test("a put whose temporary file was removed under it can be tried again", async
 
   assertEquals([error.kind, error.retryable], ["unavailable", true]);
   assertEquals((await store.put("b", BODY)).ok, true);
+});
+
+test("what is long is synced while it is written, a stream as well", async () => {
+  for (const isStream of [false, true]) {
+    const disk = new LoggedDisk();
+    const store = new FileStore("/data", { vfs: disk.vfs });
+    const bytes = new Uint8Array(LONG_BYTES);
+
+    await store.put("a", isStream ? new Blob([bytes]).stream() : bytes);
+
+    const syncs = disk.log.filter((line) => /sync .*#/.test(line));
+    assertEquals(syncs, [
+      "datasync /data/.tmp/#",
+      "datasync /data/.tmp/#",
+      "sync /data/.tmp/#",
+    ]);
+    assertEquals((await store.head("a"))?.size, LONG_BYTES);
+  }
+});
+
+test("a put whose early sync failed fails, though the last one works", async () => {
+  const disk = new LoggedDisk();
+  const store = new FileStore("/data", { vfs: disk.vfs });
+  let syncs = 0;
+  disk.fails = (operation) =>
+    operation === "datasync" && ++syncs === 1 ? "EIO" : undefined;
+
+  const error = await failureOf(() =>
+    store.put("a", new Uint8Array(LONG_BYTES))
+  );
+
+  assertEquals([error.kind, syncs > 1], ["unavailable", true]);
+  assertEquals(await store.head("a"), undefined);
+  assertEquals([disk.vfs.list("/data/.tmp"), disk.vfs.openFiles], [[], 0]);
+});
+
+test("a file stays open until its early sync is over, also where writing fails", async () => {
+  const disk = new LoggedDisk();
+  const store = new FileStore("/data", { vfs: disk.vfs });
+  const { open } = disk.vfs;
+  const synced = Promise.withResolvers<void>();
+  const events: string[] = [];
+  disk.vfs.open = (path, mode) => {
+    const file = open.call(disk.vfs, path, mode);
+    const { close } = file;
+    file.datasync = () => synced.promise.then(() => void events.push("synced"));
+    file.close = () => {
+      events.push("closed");
+      close.call(file);
+    };
+    return file;
+  };
+  let pieces = 0;
+  const stream = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      if (++pieces < 12) controller.enqueue(new Uint8Array(1024 * 1024));
+      else controller.error(new Error("no more"));
+    },
+  });
+
+  const put = failureOf(() => store.put("a", stream)).catch(() => {});
+  while (pieces < 12) await new Promise((resolve) => setTimeout(resolve, 1));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assertEquals(events, []);
+  synced.resolve();
+  await put;
+
+  assertEquals(events, ["synced", "closed"]);
 });
 
 test("an etag does not come back, though inodes and times do", async () => {
