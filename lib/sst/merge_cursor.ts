@@ -59,6 +59,8 @@ export class MergeCursor {
   #merge: number;
   #started = false;
   #finished = false;
+  /** Bytes of the block that was given last. */
+  #fed = 0;
 
   /**
    * Constructs a new {@linkcode MergeCursor}; no I/O.
@@ -181,7 +183,7 @@ export class MergeCursor {
       }
       if (status < 0) throw exhausted();
       const wanted = this.#state(MERGE_STATE.WANTED);
-      const waiting = this.#feed(wanted) ?? this.#turn?.check();
+      const waiting = this.#feed(wanted) ?? this.#turn?.check(this.#fed);
       if (waiting !== undefined) return waiting.then(() => this.#run(maxRows));
     }
     return false;
@@ -201,6 +203,7 @@ export class MergeCursor {
   #give(index: number, block: CachedBlock | undefined): void {
     if (this.#merge === 0) return;
     const { exports } = this.#kernel;
+    this.#fed = block?.bytes ?? 0;
     if (block === undefined) exports.merge_end(this.#merge, index);
     else exports.merge_block(this.#merge, index, block.pointer, block.bytes);
   }

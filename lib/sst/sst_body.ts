@@ -85,7 +85,7 @@ export class SstBody {
     this.#reserve(end + CHECKSUM_BYTES);
     const bytes = this.#bytes;
     bytes.set(stored, start);
-    const crc = crc32(bytes.subarray(start, end));
+    const crc = crc32(stored);
     bytes[end] = crc >>> 24;
     bytes[end + 1] = crc >>> 16;
     bytes[end + 2] = crc >>> 8;

@@ -164,7 +164,7 @@ export class SstEncoder implements Disposable {
       at += taken;
       left -= taken;
       if (left === 0) return undefined;
-      const waiting = this.#closeBlock() ?? this.#turn.check();
+      const waiting = this.#closeBlock() ?? this.#turn.check(taken);
       if (waiting !== undefined) return waiting.then(() => this.#add(at, left));
     }
     return undefined;

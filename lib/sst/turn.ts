@@ -7,6 +7,8 @@ import type { Runtime } from "../base/runtime.ts";
 
 /** Others must have had their turn after 5 ms, and the last step of one takes its time. */
 const TURN_MS = 3;
+/** Work on fewer bytes is over before the clock has moved much. */
+const CHECK_BYTES = 32 * 1024;
 
 /** The turns of one event loop, of which only one is had at a time. */
 interface Loop {
@@ -26,6 +28,8 @@ const loops = new WeakMap<Runtime, Loop>();
 export class Turn {
   readonly #runtime: Runtime;
   readonly #loop: Loop;
+  /** Bytes worked on since the clock was looked at. */
+  #bytes = 0;
 
   /**
    * Constructs a new {@linkcode Turn}, which begins now, unless other work is at it.
@@ -47,9 +51,13 @@ export class Turn {
   /**
    * Lets others run if the turn is over.
    *
+   * @param bytes What was worked on since the last call, where it may be so little that the clock costs more.
    * @returns What to wait for; `undefined`: go on.
    */
-  check(): Promise<void> | undefined {
+  check(bytes: number = CHECK_BYTES): Promise<void> | undefined {
+    this.#bytes += bytes;
+    if (this.#bytes < CHECK_BYTES) return undefined;
+    this.#bytes = 0;
     if (this.#runtime.monotonicMs() < this.#loop.end) return undefined;
     return new Promise((resolve) => {
       if (this.#loop.waiting.push(resolve) === 1) this.#next();

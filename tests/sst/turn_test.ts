@@ -37,6 +37,23 @@ test("check() lets others run when the turn is over", async () => {
   assertEquals(turn.check() === undefined, false);
 });
 
+test("check() looks at the clock once there was work on 32 KiB", async () => {
+  const loop = createLoop();
+  const turn = new Turn(loop.runtime);
+  loop.nowMs += 4;
+  for (let kib = 4; kib < 32; kib += 4) {
+    assertEquals(turn.check(4096), undefined);
+  }
+  const waiting = turn.check(4096);
+  assertEquals(waiting === undefined, false);
+  await loop.round();
+  await waiting;
+
+  loop.nowMs += 4;
+  assertEquals(turn.check(32 * 1024 - 1), undefined);
+  assertEquals(turn.check() === undefined, false);
+});
+
 test("check() gives turns to one work after the other, one a round", async () => {
   const loop = createLoop();
   const turns = ["a", "b", "c"].map((name) => ({
