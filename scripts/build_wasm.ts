@@ -36,7 +36,7 @@ const { error, stderr } = await asc.main([
   "--noAssert",
   "--runtime=stub",
   "--use=abort=",
-  "--enable=bulk-memory",
+  "--enable=bulk-memory,simd",
   // 2 GiB: a pointer is then never negative in JavaScript.
   "--maximumMemory=32768",
 ], {

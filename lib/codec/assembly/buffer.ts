@@ -77,7 +77,11 @@ export function copyWords(target: usize, source: usize, length: u32): void {
     memory.copy(target, source, length);
     return;
   }
-  for (let at: u32 = 0; at < length; at += 8) {
+  let at: u32 = 0;
+  for (; at + 16 <= length; at += 16) {
+    v128.store(target + at, v128.load(source + at));
+  }
+  for (; at < length; at += 8) {
     store<u64>(target + at, load<u64>(source + at));
   }
 }
