@@ -44,6 +44,7 @@ export interface CompactorProcessOptions extends
     | "formatTarget"
     | "filterPolicies"
     | "compactor"
+    | "compactorThreads"
     | "compactorModule"
     | "compactionScheduler"
     | "compactionFilter"
@@ -53,10 +54,7 @@ export interface CompactorProcessOptions extends
     | "runtime"
     | "recorder"
     | "logger"
-  > {
-  /** Most threads, where `compactor` is `"worker"`; one less than there are processors unless given. */
-  threads?: number;
-}
+  > {}
 
 /** A compactor in a process of its own. */
 export interface RunningCompactor extends AsyncDisposable {
@@ -187,17 +185,10 @@ async function componentsOf(
   path: string,
   options: CompactorProcessOptions,
 ): Promise<JobComponents> {
-  const { compactor: execution = "inline", threads } = options;
-  const { threads: _, ...dbOptions } = options;
-  checkDbOptions(dbOptions);
+  const { compactor: execution = "inline" } = options;
+  checkDbOptions(options);
   if (execution === "off") {
     throw new DbError("invalid", "option 'compactor' must not be \"off\" here");
-  }
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
-    throw new DbError(
-      "invalid",
-      `option 'threads' must be a whole number >= 1, not ${threads}`,
-    );
   }
   const settings = resolveSettings(options.settings);
   const runtime = options.runtime ?? systemRuntime;
@@ -219,7 +210,6 @@ async function componentsOf(
     root: resolvePath(path),
     ...jobComponentsOf(options, settings),
     execution,
-    threads,
   };
 }
 

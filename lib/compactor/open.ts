@@ -73,7 +73,7 @@ export interface JobComponents {
    * @default {"inline"}
    */
   readonly execution?: "inline" | "worker" | undefined;
-  /** Most threads; one less than there are processors unless given, up to 4. */
+  /** Most threads; one fewer than there are processors unless given, up to 4. */
   readonly threads?: number | undefined;
   /** URL of a module that gives threads the user's code; see `CompactionModule`. */
   readonly module?: string | URL | undefined;

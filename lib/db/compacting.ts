@@ -70,6 +70,7 @@ export function jobComponentsOf(
   | "transformer"
   | "mergeOperator"
   | "compactionFilter"
+  | "threads"
   | "module"
 > {
   return {
@@ -79,6 +80,7 @@ export function jobComponentsOf(
     transformer: options.blockTransformer,
     mergeOperator: options.mergeOperator,
     compactionFilter: options.compactionFilter,
+    threads: options.compactorThreads,
     module: options.compactorModule,
   };
 }

@@ -101,6 +101,13 @@ export interface DbOptions extends ReaderOptions {
    * @default {"inline"}
    */
   compactor?: "inline" | "worker" | "off";
+  /**
+   * Most threads where `compactor` is `"worker"`. A large compaction is divided
+   * among them; one fewer than there are processors leaves this thread its own.
+   *
+   * @default {one fewer than there are processors, 1 to 4}
+   */
+  compactorThreads?: number;
   /** Decides what to compact; size-tiered unless given. Runs in this thread. */
   compactionScheduler?: CompactionScheduler;
   /** Judges each row that a compaction writes. */
@@ -140,6 +147,7 @@ const DB_OPTION_NAMES = [
   "blockBytes",
   "manifestChecksum",
   "compactor",
+  "compactorThreads",
   "compactionScheduler",
   "compactionFilter",
   "compactorModule",
@@ -157,8 +165,15 @@ export function checkDbOptions(options: DbOptions): void {
   checkNames(options, DB_OPTION_NAMES);
   checkTarget(options);
   const { blockBytes = 4096, compactor = "inline", gcFilter } = options;
+  const { compactorThreads = 1 } = options;
   if (gcFilter !== undefined && typeof gcFilter !== "function") {
     throw new DbError("invalid", "option 'gcFilter' must be a function");
+  }
+  if (!(Number.isInteger(compactorThreads) && compactorThreads >= 1)) {
+    throw new DbError(
+      "invalid",
+      `compactorThreads must be a whole number >= 1, not ${compactorThreads}`,
+    );
   }
   if (!COMPACTORS.includes(compactor)) {
     throw new DbError(

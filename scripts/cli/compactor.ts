@@ -71,7 +71,9 @@ async function run(given: Arguments, terminal: Terminal): Promise<void> {
     const options: CompactorProcessOptions = {
       ...compactorOptionsOf(given, store),
       logger: loggerOf(terminal),
-      ...(threads === undefined ? {} : { compactor: "worker", threads }),
+      ...(threads === undefined
+        ? {}
+        : { compactor: "worker", compactorThreads: threads }),
       ...(module === undefined ? {} : { compactorModule: module }),
     };
     if (given.has("worker")) return await work(path, options, terminal);

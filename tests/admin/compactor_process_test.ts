@@ -75,7 +75,7 @@ test("startCompactor() refuses options that mean nothing", async () => {
     const options of [
       { store, compactor: "off" },
       { store, thread: 2 },
-      { store, threads: 0 },
+      { store, compactorThreads: 0 },
       { store, settings: { compactor_options: { poll: 1 } } },
     ]
   ) {
@@ -110,7 +110,7 @@ test("startCompactionWorker() runs what a compactor without a worker schedules, 
   await using worker = await startCompactionWorker("db", {
     ...shared,
     compactor: "worker",
-    threads: 1,
+    compactorThreads: 1,
     compactorModule: MODULE,
     settings: { compactor_options: { worker: QUICK.worker } },
     logger: {

@@ -16,6 +16,7 @@ import {
   MemoryRecorder,
   MemoryStore,
   startCompactor,
+  WriteBatch,
 } from "../../mod.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 import { applyOp, assertSame, concatOperator } from "../support/db_ops.ts";
@@ -272,6 +273,46 @@ for (
     assertEquals(runtime.timers, 0);
   });
 }
+
+test("a large compaction is divided among compactorThreads", async () => {
+  for (const threads of [1, 2]) {
+    await using directory = await TempDir.create();
+    await using db = await Db.open("db", {
+      store: new FileStore(directory.path),
+      compactor: "worker",
+      compactorThreads: threads,
+      settings: {
+        l0_sst_size_bytes: 30_000,
+        compactor_options: {
+          scheduler_options: { min_compaction_sources: 99 },
+        },
+      },
+    });
+    for (let round = 0; round < 4; round++) {
+      const batch = new WriteBatch();
+      for (let i = 0; i < 1000; i++) {
+        batch.put(`k${String(i * 4 + round).padStart(4, "0")}`, "v".repeat(20));
+      }
+      await db.write(batch);
+      await db.flush({ target: "memtable" });
+    }
+
+    await db.compact();
+
+    const { l0, runs } = db.status().tree;
+    assertEquals([l0, runs.map(({ ssts }) => ssts)], [[], [threads]]);
+    assertEquals((await Array.fromAsync(db.scan())).length, 4000);
+  }
+});
+
+test("Db.open() refuses compactorThreads that are no number of threads", async () => {
+  for (const compactorThreads of [0, 1.5, -1, NaN]) {
+    const error = await assertRejects(() =>
+      Db.open("db", { store: new MemoryStore(), compactorThreads })
+    ) as DbError;
+    assertEquals(error.kind, "invalid");
+  }
+});
 
 test("a database whose compactor has threads equals its model, whatever is compacted meanwhile", () =>
   withSeed(77, async (random) => {
