@@ -15,8 +15,11 @@ export type Profile = "durable" | "write" | "read";
 /** A call's result: engines that answer at once are not made to wait. */
 export type Now<Value> = Value | Promise<Value>;
 
-/** Where compactions run: in the caller's event loop, or in other threads. */
-export type Place = "inline" | "worker";
+/**
+ * Where compactions run: in the caller's event loop, in a thread beside it, or in
+ * as many threads as there are processors.
+ */
+export type Place = "inline" | "worker" | "threads";
 
 /** What a compaction of everything has done. */
 export interface CompactionFigure {
@@ -30,10 +33,8 @@ export interface CompactionFigure {
 
 /** What an engine offers whose tree of SSTs can be told what to do. */
 export interface TreeControl {
-  /** Where its compactions can run; its one way counts as `"inline"`. */
+  /** Where its compactions can run. */
   readonly places: readonly Place[];
-  /** Whether a first, small compaction is due to the code still being compiled. */
-  readonly warmsUp: boolean;
   /**
    * Opens a new database that compacts nothing until it is told to.
    *
@@ -42,6 +43,14 @@ export interface TreeControl {
    * @param place Where compactions run.
    */
   openHeld(directory: string, l0Bytes: number, place: Place): Promise<void>;
+  /**
+   * Has the compactor, or its threads, work on these rows until their code is
+   * compiled, and leaves the database empty; only where there is such code.
+   */
+  warmUp?(
+    keys: readonly Uint8Array[],
+    values: readonly Uint8Array[],
+  ): Promise<void>;
   /** Compacts everything written, and waits for it; flushes before the clock starts. */
   compact(): Promise<CompactionFigure>;
   /**

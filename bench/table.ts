@@ -47,8 +47,8 @@ const TREE_LINES: readonly TreeLine[] = [
     largerIsBetter: true,
   },
   {
-    workload: "compaction-worker",
-    title: "compaction in a worker, MB/s",
+    workload: "compaction-inline",
+    title: "compaction in the event loop, MB/s",
     of: (figure) => figure.mb_per_s,
   },
   ...(["inline", "worker"] as const).flatMap((place): TreeLine[] => [

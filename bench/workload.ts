@@ -22,7 +22,7 @@ export const CALL_WORKLOADS = [
 /** Workloads that watch the tree at work, in the order in which they are run and shown. */
 export const TREE_WORKLOADS = [
   "compaction",
-  "compaction-worker",
+  "compaction-inline",
   "get-p99-inline",
   "get-p99-worker",
   "ingest",

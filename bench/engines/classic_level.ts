@@ -25,8 +25,7 @@ export function createLevel(): BenchEngine {
 class LevelEngine implements BenchEngine {
   readonly durability = "one fdatasync";
   readonly tree: TreeControl = {
-    places: ["inline"],
-    warmsUp: false,
+    places: ["threads"],
     openHeld: (directory, l0Bytes) => this.#openHeld(directory, l0Bytes),
     compact: () => this.#compact(),
   };

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { availableParallelism } from "node:os";
 import { Db, FileStore, WriteBatch } from "../../mod.ts";
 import type {
   BenchEngine,
@@ -12,6 +13,7 @@ import type {
   Profile,
   TreeControl,
 } from "../engine.ts";
+import { WINDOW } from "../workload.ts";
 
 /** No compaction but those asked for, however much is in L0. */
 const HELD = {
@@ -31,10 +33,10 @@ export function createShale(): BenchEngine {
 class ShaleEngine implements BenchEngine {
   readonly durability = "flush interval 1 ms, fsync of file and folder";
   readonly tree: TreeControl = {
-    places: ["inline", "worker"],
-    warmsUp: true,
+    places: ["inline", "worker", "threads"],
     openHeld: (directory, l0Bytes, place) =>
       this.#openHeld(directory, l0Bytes, place),
+    warmUp: (keys, values) => this.#warmUp(keys, values),
     compact: () => this.#compact(),
     settled: () => this.#settled(),
   };
@@ -97,9 +99,30 @@ class ShaleEngine implements BenchEngine {
   ): Promise<void> {
     this.#db = await Db.open("db", {
       store: new FileStore(directory),
-      compactor: place,
+      compactor: place === "inline" ? "inline" : "worker",
+      compactorThreads: place === "threads" ? availableParallelism() : 1,
       settings: { ...HELD, l0_sst_size_bytes: l0Bytes },
     });
+  }
+
+  /** Two compactions: of the rows, and of tombstones for all of them. */
+  async #warmUp(
+    keys: readonly Uint8Array[],
+    values: readonly Uint8Array[],
+  ): Promise<void> {
+    const db = this.#db!;
+    for (const what of ["put", "delete"] as const) {
+      for (let start = 0; start < keys.length; start += WINDOW) {
+        const end = Math.min(start + WINDOW, keys.length);
+        const batch = new WriteBatch();
+        for (let i = start; i < end; i++) {
+          if (what === "put") batch.put(keys[i]!, values[i]!);
+          else batch.delete(keys[i]!);
+        }
+        await db.write(batch, NOT_DURABLE);
+      }
+      await db.compact();
+    }
   }
 
   /** From the call until it resolves: planning, both state files, and fsync. */

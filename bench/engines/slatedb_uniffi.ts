@@ -42,8 +42,7 @@ export function createSlatedb(): BenchEngine {
 class SlatedbEngine implements BenchEngine {
   readonly durability = "flush interval 1 ms, no fsync";
   readonly tree: TreeControl = {
-    places: ["inline"],
-    warmsUp: false,
+    places: ["threads"],
     openHeld: (directory, l0Bytes) => this.#openHeld(directory, l0Bytes),
     compact: () => this.#compact(),
   };
