@@ -67,6 +67,9 @@ async function run(given: Arguments, terminal: Terminal): Promise<void> {
       checkSegments(await readManifest(place, undefined), extractor);
     }
     const threads = given.count("threads");
+    if (threads === 0) {
+      throw new DbError("invalid", "--threads must be at least 1, not 0");
+    }
     const module = given.text("module");
     const options: CompactorProcessOptions = {
       ...compactorOptionsOf(given, store),

@@ -84,7 +84,7 @@ test("cli compactor refuses flags that contradict each other, the database or se
     [["--worker", "--no-worker"], "exclude each other"],
     [["--no-worker", "--threads", "1"], "exclude each other"],
     [["--once", "--full"], "exclude each other"],
-    [["--once", "--threads", "0"], "'threads'"],
+    [["--once", "--threads", "0"], "--threads must be at least 1"],
     [["--once", "--segment", "2"], "has no segments"],
     [["--once", "--settings", "5"], "--settings must be an object"],
     [["--once", "--settings", "[]"], "--settings must be an object"],

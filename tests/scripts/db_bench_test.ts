@@ -34,7 +34,7 @@ test("db_bench writes what the tree does as JSON", async () => {
     assert(figure.median_us > 0);
   }
   assertEquals(compaction.workload, "compaction");
-  assertEquals(compaction.ops, 18_000);
+  assertEquals(compaction.ops, 16_000);
   assert(compaction.mb_per_s > 0);
   assertEquals(ingest.workload, "ingest");
   assertEquals(ingest.ops, 40_000);
