@@ -141,7 +141,6 @@ async function openHeld(
   await tree.openHeld(directory, L0_BYTES_A_ROW * scale.rows, place);
   await tree.warmUp?.(keys, values);
   await writeBatches(engine, keys, values, Infinity);
-  await engine.settle();
   useMemory(directory, 2 * L0_BYTES_A_ROW * rows);
   return { tree, rows };
 }
